@@ -1,0 +1,5 @@
+"""``python -m honed`` is ``honed``."""
+
+from honed.cli.main import main
+
+main()

@@ -1,0 +1,125 @@
+"""The labels themselves: how many of each there are, and which look wrong."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from honed.checks.duplicates import joined_texts
+from honed.checks.personal_data import mask_personal
+from honed.data.table import Roles, Table
+from honed.finding import Finding
+from honed.wording import counted
+
+Array = np.ndarray[Any, np.dtype[Any]]
+FEW, RARE, UNBALANCED = 100, 8, 0.7
+MOST_ROWS, FOLDS, SURE = 10_000, 4, 0.3
+
+
+def check_balance(targets: Array, labels: tuple[str, ...], target: str) -> list[Finding]:
+    """D140 imbalance, D141 rare labels, D142 few rows in all."""
+    findings = []
+    n = len(targets) if targets.dtype.kind == "f" or targets.ndim == 2 else int((targets >= 0).sum())
+    if n < FEW:
+        message = f"{n} labelled rows are few. Expect a first look, not a product."
+        findings.append(
+            Finding("D142", "issue", message, f"Label at least {FEW} rows, or 50 for each label.", (target,))
+        )
+    if targets.dtype.kind == "f" or not labels:
+        return findings
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets[targets >= 0], minlength=len(labels))
+    share = counts.max() / max(1, n)
+    if targets.ndim == 1 and share > UNBALANCED:
+        most = labels[int(counts.argmax())]
+        message = f'{100 * share:.0f} of 100 rows are "{most}". Always saying so would look {100 * share:.0f} % right.'
+        findings.append(
+            Finding(
+                "D140", "tip", message, "Honed judges by macro F1 here, which counts every label the same.", (target,)
+            )
+        )
+    rare = [labels[i] for i in np.flatnonzero(counts < RARE)]
+    if rare:
+        names = ", ".join(f'"{name}"' for name in rare[:5]) + (", ..." if len(rare) > 5 else "")
+        message = f"{counted(len(rare), 'label')} with fewer than {RARE} rows: {names}."
+        findings.append(
+            Finding(
+                "D141",
+                "issue",
+                message,
+                "Add examples, or join them with another label.",
+                (target,),
+                details={"labels": rare},
+            )
+        )
+    return findings or [Finding("D140", "passed", "Every label has enough rows and none drowns the others.")]
+
+
+def check_label_errors(
+    table: Table, roles: Roles, targets: Array, labels: tuple[str, ...], seed: int = 0
+) -> list[Finding]:
+    """D150: rows whose label looks wrong, by confident learning (Northcutt et al., 2021) on out-of-fold predictions."""
+    if targets.ndim != 1 or targets.dtype.kind != "i":
+        return []
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(
+        (targets >= 0) & (np.bincount(targets[targets >= 0], minlength=len(labels))[targets] >= FOLDS)
+    )
+    if len(rows) < 50 or len(np.unique(targets[rows])) < 2:
+        return [Finding("D150", "not applicable", "Too few rows to tell wrong labels from hard texts.")]
+    looked = np.sort(rng.choice(rows, MOST_ROWS, replace=False)) if len(rows) > MOST_ROWS else rows
+    texts = joined_texts(table, roles.text).take(pa.array(looked)).to_pylist()
+    suspects, suggested = wrong_labels([text or "" for text in texts], targets[looked], seed)
+    if not len(suspects):
+        return [Finding("D150", "passed", f"No label looks wrong among {len(looked):,} rows.")]
+    share = len(suspects) / len(looked)
+    message = f"{len(suspects):,} of {len(looked):,} labels look wrong ({100 * share:.1f} %)."
+    examples = tuple(
+        f'"{mask_personal(texts[row] or "")[:70]}" is "{labels[targets[looked[row]]]}", looks like "{labels[wanted]}"'
+        for row, wanted in zip(suspects[:5], suggested[:5], strict=True)
+    )
+    numbers = tuple((looked[suspects[:20]] + 1).tolist())
+    remedy = "Look at these rows first: correcting labels is the cheapest way to a better model."
+    return [
+        Finding(
+            "D150", "issue", message, remedy, (roles.target or "",), numbers, len(suspects), examples, {"share": share}
+        )
+    ]
+
+
+def wrong_labels(texts: list[str], targets: Array, seed: int) -> tuple[Array, Array]:
+    """Positions of suspicious labels, the surest first, and the labels they should probably have."""
+    probabilities = _out_of_fold(texts, targets, seed)
+    given = probabilities[np.arange(len(targets)), targets]
+    usual = np.array(
+        [given[targets == label].mean() if (targets == label).any() else 1.0 for label in range(probabilities.shape[1])]
+    )
+    possible = np.where(probabilities >= usual, probabilities, 0.0)
+    other = possible.argmax(axis=1)
+    margin = possible[np.arange(len(targets)), other] - given
+    suspect = (other != targets) & (margin > SURE)
+    order = np.flatnonzero(suspect)[np.argsort(-margin[suspect], kind="stable")]
+    return order, other[order]
+
+
+def _out_of_fold(texts: list[str], targets: Array, seed: int) -> Array:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+
+    vectorizer = TfidfVectorizer(
+        sublinear_tf=True, min_df=2, max_features=30_000, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"
+    )
+    found = np.zeros((len(texts), int(targets.max()) + 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            matrix: Any = vectorizer.fit_transform(texts)
+        except ValueError:
+            return np.full(found.shape, 1.0 / found.shape[1])
+        for train, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, targets):
+            model = LogisticRegression(C=10.0, max_iter=30, tol=1e-2).fit(matrix[train], targets[train])
+            found[np.ix_(held, model.classes_)] = model.predict_proba(matrix[held])
+    return found

@@ -1,0 +1,79 @@
+"""Columns and words that give the answer away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from honed.checks.duplicates import joined_texts
+from honed.data.table import Roles, Table
+from honed.finding import Finding
+
+Array = np.ndarray[Any, np.dtype[Any]]
+NEARLY_ALL, MOST_OF_A_CLASS = 0.97, 0.8
+MOST_ROWS = 30_000
+
+
+def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Finding]:
+    """D130: another column from which the target can be told nearly always."""
+    if targets.ndim != 1 or targets.dtype.kind != "i":
+        return []
+    findings = []
+    there = np.flatnonzero(targets >= 0)[:MOST_ROWS]
+    usual = np.bincount(targets[there]).max() / max(1, len(there)) if len(there) else 1.0
+    for name in table.names:
+        column = table.arrow.column(name)
+        if name in (roles.target, *roles.text) or pa.types.is_nested(column.type) or len(there) < 20:
+            continue
+        codes = np.asarray(
+            column.take(pa.array(there)).combine_chunks().dictionary_encode(null_encoding="encode").indices
+        )
+        share = told_by(codes, targets[there])
+        if share >= NEARLY_ALL and share - usual > 0.05 and len(np.unique(codes)) <= len(there) / 4:
+            told = f'Column "{name}" alone tells "{roles.target}" in {100 * share:.0f} of 100 rows.'
+            message = f"{told} It was probably filled in afterwards."
+            remedy = (
+                "The model does not read it. Do not add it as an input: it will be missing when a prediction is needed."
+            )
+            findings.append(Finding("D130", "tip", message, remedy, (name,), details={"share": share}))
+    return findings
+
+
+def told_by(codes: Array, targets: Array) -> float:
+    """Share of rows whose target is the most frequent one of their code."""
+    table = np.zeros((int(codes.max()) + 1, int(targets.max()) + 1), dtype=np.int64)
+    np.add.at(table, (codes, targets), 1)
+    return float(table.max(axis=1).sum() / len(codes))
+
+
+def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tuple[str, ...]) -> list[Finding]:
+    """D131: a word that stands in nearly all texts of one label and in hardly any other."""
+    if targets.ndim != 1 or targets.dtype.kind != "i" or len(targets) < 50:
+        return []
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    there = np.flatnonzero(targets >= 0)[:MOST_ROWS]
+    texts = [value or "" for value in joined_texts(table, roles.text).take(pa.array(there)).to_pylist()]
+    counter = CountVectorizer(binary=True, token_pattern=r"\S*\w\S*", max_features=50_000, min_df=10)
+    try:
+        matrix: Any = counter.fit_transform(texts).tocsc()
+    except ValueError:
+        return []
+    words, findings = counter.get_feature_names_out(), []
+    total = np.asarray(matrix.sum(axis=0)).ravel()
+    for label in np.unique(targets[there]):
+        rows = targets[there] == label
+        if rows.sum() < 10 or rows.all():
+            continue
+        inside = np.asarray(matrix[rows].sum(axis=0)).ravel()
+        hits = np.flatnonzero((inside >= MOST_OF_A_CLASS * rows.sum()) & (inside >= NEARLY_ALL * total))
+        if len(hits):
+            word, name = words[hits[np.argmax(inside[hits])]], labels[label] if label < len(labels) else str(label)
+            message = f'"{word}" stands in {inside[hits].max():,.0f} of {rows.sum():,} texts of "{name}" and hardly anywhere else.'
+            remedy = (
+                "If it was added when the label was given, remove it from the texts; in production it will be missing."
+            )
+            findings.append(Finding("D131", "issue", message, remedy, roles.text, details={"word": word}))
+    return findings[:10] or [Finding("D131", "passed", "No single word gives a label away.")]

@@ -1,0 +1,156 @@
+"""Personal data and secrets in texts, and columns whose names smell of them. Conservative: numbers are checked by
+their checksums where they have one."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from honed.data.table import Table
+from honed.finding import Finding
+
+
+def _luhn(text: str) -> bool:
+    digits = [int(character) for character in text if character.isdigit()]
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return False
+    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
+
+def _iban(text: str) -> bool:
+    plain = re.sub(r"\s", "", text).upper()
+    if not 15 <= len(plain) <= 34:
+        return False
+    turned = plain[4:] + plain[:4]
+    return int("".join(str(int(character, 36)) for character in turned)) % 97 == 1
+
+
+def _phone(text: str) -> bool:
+    digits = re.sub(r"\D", "", text)
+    return 9 <= len(digits) <= 15 and len(set(digits)) > 2
+
+
+def _address(text: str) -> bool:
+    try:
+        return not ipaddress.ip_address(text).is_unspecified
+    except ValueError:
+        return False
+
+
+def _always(text: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of personal data: words for it, a coarse pattern for RE2, a checked pattern, and a check."""
+
+    name: str
+    coarse: str
+    exact: re.Pattern[str]
+    check: Callable[[str], bool] = _always
+
+
+KINDS = (
+    _Kind("e-mail addresses", r"@\w", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
+    _Kind(
+        "bank accounts (IBAN)",
+        r"[A-Za-z]{2}\d{2}",
+        re.compile(r"\b[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,4})?\b"),
+        _iban,
+    ),
+    _Kind("payment cards", r"\d(?:[ -]?\d){12}", re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])"), _luhn),
+    _Kind(
+        "phone numbers",
+        r"\d[\d /().-]{6,}\d",
+        re.compile(r"(?<![\w.])(?:\+\d{1,3}[ .\-/]?|00\d{1,3}[ .\-/]?|\(?0)\(?\d{1,5}\)?(?:[ .\-/]?\d{2,5}){2,5}(?![\w.]\d)"),
+        _phone,
+    ),
+    _Kind("addresses of hosts", r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"), _address),
+    _Kind(
+        "passwords and keys",
+        r"(?i)(passwor[dt]|passwd|api.?key|secret|token|BEGIN|AKIA|ghp_|sk-)",
+        re.compile(
+            r"(?i)\b(?:password|passwort|passwd|api[ _-]?key|secret|token)\s*(?:is|ist|=|:)\s*[\"']?(?=\S*[\d!$%&#*])\S{6,}"
+            r"|AKIA[0-9A-Z]{16}|ghp_\w{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+        ),
+    ),
+)  # fmt: skip
+NAMES = re.compile(
+    r"(?i)^(first|last|sur|full|given|family)?_?name$|birth|geburt|^dob$|^ssn$|social_?security|passport|e_?mail|phone|mobile|telefon|"
+    r"street|strasse|postal|^zip|address|adresse|iban|credit_?card|salary|gehalt|^ip(_|$)|national_?id|tax_?id"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows (positions) with one kind of personal data and a few masked quotations."""
+
+    kind: str
+    rows: tuple[int, ...]
+    examples: tuple[str, ...]
+
+
+def find_personal(texts: pa.ChunkedArray) -> list[Found]:
+    """Every kind that occurs, with all its rows."""
+    found = []
+    for kind in KINDS:
+        likely = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(texts, kind.coarse), False)))
+        if not len(likely):
+            continue
+        values = texts.take(pa.array(likely)).to_pylist()
+        hits = [(int(row), match) for row, value in zip(likely, values, strict=True) if (match := _match(kind, value))]
+        if hits:
+            rows = tuple(row for row, _ in hits)
+            found.append(Found(kind.name, rows, tuple(dict.fromkeys(_mask(match) for _, match in hits[:50]))))
+    return found
+
+
+def _match(kind: _Kind, text: str) -> str | None:
+    return next((m.group(0) for m in kind.exact.finditer(text[:20_000]) if kind.check(m.group(0))), None)
+
+
+def _mask(text: str) -> str:
+    kept = 2 if len(text) > 6 else 1
+    return text[:kept] + "***" + text[-1:]
+
+
+def mask_personal(text: str) -> str:
+    """The text with everything that looks like personal data masked."""
+    for kind in KINDS:
+        text = kind.exact.sub(lambda m, kind=kind: _mask(m.group(0)) if kind.check(m.group(0)) else m.group(0), text)  # type: ignore[misc]
+    return text
+
+
+def check_personal(table: Table, columns: tuple[str, ...]) -> list[Finding]:
+    """D160: personal data in the texts the model reads. D161: columns named like personal data."""
+    findings = []
+    for column in columns:
+        for found in find_personal(table.arrow.column(column).cast(pa.string())):
+            n = len(found.rows)
+            message = f'{n:,} {"row holds" if n == 1 else "rows hold"} {found.kind} in "{column}".'
+            remedy = "Mask them before training if the model does not need them; the law may ask for it."
+            rows = tuple(row + 1 for row in found.rows[:20])
+            findings.append(
+                Finding("D160", "issue", message, remedy, (column,), rows, n, found.examples[:3], {"kind": found.kind})
+            )
+    named = tuple(name for name in table.names if NAMES.search(name) and name not in columns)
+    if named:
+        message = f"{_listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
+        findings.append(Finding("D161", "tip", message, "Leave such columns out of what you hand on.", named))
+    if not findings:
+        findings.append(
+            Finding("D160", "passed", "No e-mail addresses, phone, account or card numbers were found in the texts.")
+        )
+    return findings
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ("Column " if len(names) == 1 else "Columns ") + ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,101 @@
+"""``honed finetune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from honed.cli import edge, flags
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("finetune")(finetune)
+
+
+def finetune(
+    data: Annotated[
+        str | None, typer.Argument(help="CSV, TSV, JSON lines, Parquet or Excel file.", show_default=False)
+    ] = None,
+    target: flags.Target = None,
+    text: flags.Text = None,
+    base: Annotated[str | None, typer.Option(help="Pre-trained model: a name of `honed models` or a folder.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Time for everything, such as 90s, 10m or 1.5h.")] = None,
+    cost: Annotated[
+        list[str] | None, typer.Option(help="How much worse it is to miss a label, as label=5; may be repeated.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="File with rows for the final evaluation; some are kept back when left out.")
+    ] = None,
+    time: flags.Time = None,
+    group: flags.Group = None,
+    entity: flags.Entity = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; that of the file when left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which runs are kept.")] = Path("runs"),
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    changes: flags.Set = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of an interrupted run that is to go on.")] = None,
+    as_json: flags.Json = False,
+) -> None:
+    """Climb from the cheapest method to the best model, evaluate it, and package it."""
+    from honed.verbs.finetune import finetune as climb
+
+    console = edge.err() if as_json else edge.out()
+    watcher = _Watcher(console)
+    try:
+        result = climb(
+            data, target=target, text=text, base=base, time_limit=time_limit, costs=edge.costs_of(cost or []), test=test, time=time,
+            group=group, entity=entity, name=name, out=out, config=config, settings=edge.settings_of(changes or []), resume=resume,
+            progress=edge.bars(), on_prepared=watcher.prepared, on_rung=watcher.rung,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _stopped(console, out, resume)
+        raise
+    if as_json:
+        edge.print_json(result.report.as_dict())
+        return
+    from honed.report.terminal import print_run
+
+    print_run(console, result.report, result.folder)
+
+
+class _Watcher:
+    """Prints findings before the climb and every rung as it is reached."""
+
+    def __init__(self, console: Any) -> None:
+        self.console, self.unit = console, "%"
+
+    def prepared(self, prepared: Any) -> None:
+        from honed.report.terminal import heading, print_findings
+
+        problem = prepared.problem
+        heading(self.console, f"{prepared.table.source}: {prepared.table.n_rows:,} rows")
+        if problem:
+            labels = f", {len(problem.labels)} labels" if problem.labels else ""
+            reads = " and ".join(f'"{column}"' for column in problem.inputs)
+            self.console.print(
+                f'Learns to tell "{problem.target}" ({problem.kind}{labels}) from {reads}.', markup=False
+            )
+            self.unit = prepared.task.metrics(problem)[0].unit
+            self.console.print(
+                prepared.split.description[:1].upper() + prepared.split.description[1:] + ".", markup=False, style="dim"
+            )
+        print_findings(self.console, prepared.findings, most=8)
+        if problem:
+            metric = prepared.task.metrics(problem)[0].title
+            heading(self.console, f"The ladder: {metric} on rows held out for choosing, 95 % interval, time")
+
+    def rung(self, rung: Any) -> None:
+        from honed.report.terminal import rung_line
+
+        self.console.print(rung_line(rung, self.unit), soft_wrap=True)
+
+
+def _stopped(console: Any, out: Path, resume: Path | None) -> None:
+    folders = sorted(out.glob("*/state.json"), key=lambda path: path.stat().st_mtime) if out.is_dir() else []
+    folder = resume or (folders[-1].parent if folders else None)
+    if folder is not None:
+        usable = " A usable model lies there already." if (folder / "model" / "manifest.json").exists() else ""
+        console.print(f"\nStopped. Go on with: honed finetune --resume {folder}{usable}", markup=False, soft_wrap=True)

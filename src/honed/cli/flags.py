@@ -1,0 +1,19 @@
+"""Flags that several commands have, each with one meaning everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[str, typer.Argument(help="CSV, TSV, JSON lines, Parquet or Excel file.", show_default=False)]
+Bundle = Annotated[str, typer.Argument(help="Folder of a packaged model, such as runs/NAME/model.", show_default=False)]
+Target = Annotated[str | None, typer.Option(help="Column to predict; found by itself when left out.")]
+Text = Annotated[list[str] | None, typer.Option(help="Column to read; twice for a pair.")]
+Time = Annotated[
+    str | None, typer.Option(help="Column that says when a row happened; the newest rows become the test.")
+]
+Group = Annotated[list[str] | None, typer.Option(help="Column whose groups are compared; may be repeated.")]
+Entity = Annotated[str | None, typer.Option(help="Column that says whom a row belongs to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as name=value; may be repeated.")]

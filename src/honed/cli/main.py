@@ -1,0 +1,45 @@
+"""The command line: a command parses, calls the verb, and prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from honed import __version__
+from honed.cli import evaluate, finetune, inspect, misc, predict
+from honed.cli.edge import run_safely
+
+app = typer.Typer(
+    name="honed",
+    help="Pre-trained models, fine-tuned on your own data and carefully evaluated. Nothing leaves this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"honed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for module in (inspect, finetune, evaluate, predict, misc):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point: coded errors become one sentence and exit code 2, Ctrl-C exit code 130."""
+    sys.exit(run_safely(app))

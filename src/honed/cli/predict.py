@@ -1,0 +1,53 @@
+"""``honed predict``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from honed.cli import edge, flags
+from honed.wording import counted
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("predict")(predict)
+
+
+def predict(
+    model: flags.Bundle,
+    data: Annotated[
+        str | None, typer.Argument(help="File to predict; - is standard input.", show_default=False)
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text to predict, instead of a file; may be repeated.")
+    ] = None,
+    out: Annotated[str, typer.Option(help="File to write (.csv, .parquet, .jsonl); - is standard output.")] = "-",
+    format: Annotated[str | None, typer.Option(help="csv, parquet or jsonl, when the ending does not tell.")] = None,
+    keep: Annotated[str, typer.Option(help="Columns of the input to keep: all, id or none.")] = "all",
+) -> None:
+    """Predict a file of any size, standard input, or a few texts."""
+    from honed.errors import ConfigError
+    from honed.model import Model
+    from honed.prediction import predict_file
+
+    if keep not in ("all", "id", "none"):
+        raise ConfigError("C003", f'--keep is "{keep}".', "It may be all, id, none.")
+    if (data is None) == (text is None):
+        raise ConfigError(
+            "C012", "Pass either a file or --text.", "For example: honed predict MODEL new.csv --out answers.csv."
+        )
+    loaded = Model.load(model)
+    source = (
+        data
+        if text is None
+        else [dict.fromkeys(loaded.problem.inputs, "") | {loaded.problem.inputs[0]: one} for one in text]
+    )
+    summary = predict_file(loaded, source, out, format=format, keep=keep, progress=edge.bars())  # type: ignore[arg-type]
+    console = edge.err()
+    common = ", ".join(f"{label} {n:,}" for label, n in summary.answers.most_common(5))
+    told = f"{counted(summary.n_rows, 'row')} in {summary.seconds:.1f} s; {summary.n_unsure:,} unsure"
+    told += f", {summary.n_empty:,} of them with nothing to read" if summary.n_empty else ""
+    told += f"; {counted(summary.rows_unreadable, 'row')} could not be read" if summary.rows_unreadable else ""
+    console.print(f"{told}. Most frequent: {common}.", style="dim", markup=False, soft_wrap=True)

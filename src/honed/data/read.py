@@ -1,0 +1,190 @@
+"""``read_table``: whatever users have, as one table in memory (Arrow, no Python object for each cell)."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import gzip
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from honed.data import sniff
+from honed.data.delimited import read_delimited
+from honed.data.frames import array, digest_of, from_memory
+from honed.data.table import Table
+from honed.errors import DataError
+from honed.files import sha256
+
+
+def read_table(source: Any, *, name: str = "data") -> Table:
+    """Read a file or take a frame, whole.
+
+    Parameters
+    ----------
+    source : path, list, dict, pandas / polars / Arrow frame, or Table
+        Files may be CSV, TSV, any other separator, JSON lines, JSON, Parquet or Excel, also gzipped; what a file is
+        is read from its bytes.
+    name : str
+        Used in messages for tables from memory.
+
+    Raises
+    ------
+    DataError [D001..D009]
+        Missing, empty, binary, damaged, not permitted; one sentence says which.
+    """
+    if isinstance(source, Table):
+        return source
+    if not isinstance(source, str | Path):
+        arrow, kind = from_memory(source)
+        return _checked(
+            Table(unique_names(arrow), kind if name == "data" else name, digest_of(arrow), {"format": kind})
+        )
+    path = Path(source).expanduser()
+    with readable(path), plain_file(path) as plain:
+        arrow, reading = _read_file(plain, path.name)
+        return _checked(Table(unique_names(arrow), path.name, sha256(path), reading))
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals and damaged files into coded sentences."""
+    try:
+        if path.is_dir():
+            raise DataError("D001", f"{path} is a folder, not a file.", "Name a file in it.")
+        if not path.exists():
+            raise DataError("D001", f"There is no file {path}.", _near(path))
+        yield
+    except PermissionError:
+        raise DataError("D004", f"Reading {path} is not permitted.", "Ask for the right to read it.") from None
+    except (pa.ArrowInvalid, EOFError, gzip.BadGzipFile, OSError) as error:
+        seen = f"{path.name} is damaged: {str(error).splitlines()[0][:120]}."
+        raise DataError("D005", seen, "Get an undamaged copy.") from None
+
+
+def _near(path: Path) -> str:
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=2)
+    return f"Did you mean {' or '.join(close)}?" if close else "Check the path."
+
+
+@contextlib.contextmanager
+def plain_file(path: Path) -> Iterator[Path]:
+    """The file itself, or a temporary unpacked copy of a gzipped one."""
+    with path.open("rb") as stream:
+        head = stream.read(2)
+    if head != b"\x1f\x8b":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="honed-") as folder:
+        unpacked = Path(folder) / path.stem
+        with gzip.open(path, "rb") as packed, unpacked.open("wb") as stream:
+            shutil.copyfileobj(packed, stream, 1 << 20)
+        yield unpacked
+
+
+def _read_file(path: Path, name: str) -> tuple[pa.Table, dict[str, str]]:
+    with path.open("rb") as stream:
+        head = stream.read(sniff.SAMPLE_BYTES)
+    kind = sniff.sniff_format(head, name)
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        return parquet.read_table(path), {"format": "parquet"}
+    if kind == "xlsx":
+        return _read_excel(path, name)
+    if kind in ("json", "jsonl"):
+        return _read_json(path, head, name)
+    return read_delimited(path, head, name)
+
+
+def _read_excel(path: Path, name: str) -> tuple[pa.Table, dict[str, str]]:
+    import zipfile
+
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise DataError("D005", f"{name} is damaged or no Excel file.", "Save it again, or as CSV.") from error
+    for sheet in book.worksheets:
+        rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+        if rows:
+            break
+    else:
+        raise DataError("D002", f"{name} has no cells with values.", "Check the file.")
+    header = all(isinstance(cell, str) or cell is None for cell in rows[0]) and len(rows) > 1
+    names = [str(cell) if header and cell is not None else f"column_{i + 1}" for i, cell in enumerate(rows[0])]
+    body = rows[1:] if header else rows
+    arrays = [array([row[i] for row in body]) for i in range(len(names))]
+    reading = {"format": "Excel", "sheet": sheet.title, "header": "yes" if header else "no"}
+    return pa.Table.from_arrays(arrays, names=_made_unique(names)), reading
+
+
+def _read_json(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[str, str]]:
+    encoding = sniff.sniff_encoding(path, head)
+    text = path.read_text(encoding=encoding)
+    with contextlib.suppress(ValueError):
+        whole = json.loads(text)
+        rows = whole if isinstance(whole, list) else next((v for v in whole.values() if isinstance(v, list)), [whole])
+        return from_memory(rows)[0], {"format": "JSON", "encoding": encoding}
+    return from_memory(json_lines(text.split("\n"), name))[0], {"format": "JSON lines", "encoding": encoding}
+
+
+def json_lines(lines: list[str], name: str, first: int = 1) -> list[dict[str, Any]]:
+    """One object a line; blank lines are passed over.
+
+    Raises
+    ------
+    DataError [D006]
+        A line is no JSON object; its number is named.
+    """
+    rows = []
+    for number, line in enumerate(lines, start=first):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError("D006", f"Line {number} of {name} is not JSON: {error}.", "Correct that line.") from None
+        if not isinstance(row, dict):
+            raise DataError(
+                "D006", f"Line {number} of {name} is no JSON object.", 'Write lines such as {"text": "..."}.'
+            )
+        rows.append(row)
+    return rows
+
+
+def unique_names(table: pa.Table) -> pa.Table:
+    """The table with unique column names (a second "a" becomes "a_2") and plain string columns."""
+    table = table.rename_columns(_made_unique([str(column).strip() for column in table.column_names]))
+    for position, field in enumerate(table.schema):
+        if (
+            pa.types.is_dictionary(field.type)
+            or pa.types.is_large_string(field.type)
+            or pa.types.is_string_view(field.type)
+        ):
+            table = table.set_column(position, field.name, pc.cast(table.column(position), pa.string()))
+    return table
+
+
+def _made_unique(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    unique = []
+    for position, name in enumerate(names):
+        name = name or f"column_{position + 1}"
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique
+
+
+def _checked(table: Table) -> Table:
+    if table.n_rows == 0:
+        raise DataError("D002", f"{table.source} has no rows of data.", "Check the file: it has a header at most.")
+    return table

@@ -1,0 +1,232 @@
+"""Which column plays which part: chosen from names and values, each with a sentence of reason; flags override."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from honed.data.table import Roles, Table
+from honed.errors import DataError
+
+SAMPLE = 5000
+TARGET_NAMES = (
+    "label", "labels", "target", "category", "categories", "class", "intent", "team", "queue", "department", "topic",
+    "sentiment", "y", "score", "rating", "gold", "truth", "outcome", "tag", "tags", "assigned_group", "priority",
+    "kategorie", "klasse", "abteilung", "catégorie", "categoria", "etiqueta", "label_gold",
+)  # fmt: skip
+GROUP_NAMES = (
+    "gender", "sex", "race", "ethnicity", "religion", "nationality", "age_group", "agegroup", "language", "lang", "region",
+    "country", "geschlecht", "sprache", "land", "sexe", "langue", "pays", "disability", "marital_status", "maritalstatus",
+)  # fmt: skip
+ENTITY_NAMES = (
+    "customer",
+    "user",
+    "client",
+    "device",
+    "account",
+    "kunde",
+    "patient",
+    "author",
+    "sender",
+    "requester",
+    "employee",
+)
+TIME_NAMES = ("time", "date", "created", "timestamp", "datum", "opened", "reported", "when")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a column looks like, from a sample of its values."""
+
+    name: str
+    n: int
+    present: int
+    distinct: int
+    words: float
+    numeric: bool
+    listed: bool
+    dates: bool
+
+    @property
+    def texty(self) -> bool:
+        return not self.numeric and not self.dates and self.words >= 3 and self.distinct > max(2, self.present * 0.3)
+
+    @property
+    def few(self) -> bool:
+        return 2 <= self.distinct <= max(2, min(1000, self.present // 4))
+
+    @property
+    def unique(self) -> bool:
+        return self.present > 8 and self.distinct == self.present
+
+
+def infer_roles(
+    table: Table,
+    *,
+    target: str | None = None,
+    text: Sequence[str] | None = None,
+    time: str | None = None,
+    group: Sequence[str] | None = None,
+    entity: str | None = None,
+) -> Roles:
+    """Roles of all columns; what is named here is taken as it is.
+
+    Raises
+    ------
+    DataError [D020, D022]
+        A named column does not exist; or several columns could be the target and none was named.
+    """
+    fixed = {"target": [target], "text": text, "time": [time], "group": group, "entity": [entity]}
+    named = {role: [name for name in names or [] if name] for role, names in fixed.items()}
+    for role, names in named.items():
+        for name in names:
+            _exists(table, name, role)
+    looks = {name: _look(table, name) for name in table.names}
+    free = [name for name in table.names if not any(name in names for names in named.values())]
+    reasons = {name: f"you named it as {role}" for role, names in named.items() for name in names}
+    found_target = target or _target(looks, free, named["text"], reasons)
+    free = [name for name in free if name != found_target]
+    found_text = list(named["text"]) or _texts(looks, free, reasons)
+    free = [name for name in free if name not in found_text]
+    found_time = time or _first(free, lambda name: _is_time(looks[name]), reasons, "its values are dates")
+    free = [name for name in free if name != found_time]
+    key = _first(free, lambda name: _is_key(looks[name]), reasons, "every value occurs once, so it is a key")
+    free = [name for name in free if name != key]
+    groups = list(named["group"]) or [name for name in free if _is_group(looks[name])]
+    reasons.update(
+        {
+            name: "its groups will be compared in the evaluation; it is no input"
+            for name in groups
+            if name not in named["group"]
+        }
+    )
+    free = [name for name in free if name not in groups]
+    found_entity = entity or _first(
+        free,
+        lambda name: _is_entity(looks[name]),
+        reasons,
+        "it says whom a row belongs to; such rows stay on one side of a split",
+    )
+    ignored = tuple(name for name in free if name != found_entity)
+    reasons.update({name: _why_ignored(looks[name]) for name in ignored})
+    yours = tuple(role for role, names in named.items() if names)
+    return Roles(tuple(found_text), found_target, found_time, tuple(groups), found_entity, key, ignored, reasons, yours)
+
+
+def _exists(table: Table, name: str, role: str) -> None:
+    if name in table.names:
+        return
+    close = difflib.get_close_matches(name, table.names, n=1)
+    hint = f'Did you mean "{close[0]}"?' if close else f"Columns: {', '.join(table.names[:12])}."
+    raise DataError("D020" if role == "target" else "D022", f'There is no column "{name}" in {table.source}.', hint)
+
+
+def _look(table: Table, name: str) -> _Look:
+    column = table.arrow.column(name)
+    sample = column.slice(0, SAMPLE)
+    kind = column.type
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    there = [value for value in sample.to_pylist() if value is not None and str(value).strip()]
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    words = sum(len(str(value).split()) for value in there) / max(1, len(there))
+    distinct = len({str(value) for value in there})
+    if distinct == len(there) and not listed and table.n_rows > SAMPLE:
+        distinct = round(
+            pc.count_distinct(column.drop_null()).as_py() / max(1, len(column) - column.null_count) * len(there)
+        )
+    dates = pa.types.is_temporal(kind) or (
+        not numeric and bool(there) and _dates([str(value) for value in there[:200]])
+    )
+    return _Look(name, len(sample), len(there), distinct, words, numeric, listed, dates)
+
+
+_DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}(:\d{2})?.*)?$")
+
+
+def _dates(values: list[str]) -> bool:
+    return sum(bool(_DATE.match(value.strip())) for value in values) >= 0.9 * len(values)
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[^\w]+", "_", name.strip().lower())
+
+
+def _target(looks: dict[str, _Look], free: list[str], text: list[str], reasons: dict[str, str]) -> str | None:
+    """By name first; else the one column that has few distinct values, or numbers beside texts."""
+    by_name = [name for name in free if _words(name) in TARGET_NAMES and looks[name].distinct >= 1]
+    if by_name:
+        best = min(by_name, key=lambda name: TARGET_NAMES.index(_words(name)))
+        reasons[best] = "its name says that it is what is to be predicted"
+        return best
+    shaped = [
+        name
+        for name in free
+        if _target_shape(looks[name]) and _words(name) not in GROUP_NAMES and not _is_time(looks[name])
+    ]
+    texts = [name for name in free if looks[name].texty]
+    if len(shaped) == 1 or (shaped and len(looks) == len(texts) + len(shaped) and len(shaped) == 1):
+        reasons[shaped[0]] = (
+            f"it has {looks[shaped[0]].distinct:,} distinct values, the only column that looks like a target"
+        )
+        return shaped[0]
+    if not shaped:
+        return None
+    raise DataError(
+        "D020", f"Several columns could be the one to predict: {', '.join(shaped[:8])}.", "Name it with --target."
+    )
+
+
+def _target_shape(look: _Look) -> bool:
+    return look.listed or (look.few and not look.texty) or (look.numeric and not look.unique and look.distinct >= 2)
+
+
+def _texts(looks: dict[str, _Look], free: list[str], reasons: dict[str, str]) -> list[str]:
+    """The columns of running text, at most two, the longest first in meaning but in the order of the table."""
+    found = sorted((name for name in free if looks[name].texty), key=lambda name: -looks[name].words)[:2]
+    if not found:
+        wordy = [
+            name for name in free if not looks[name].numeric and not looks[name].dates and looks[name].distinct > 2
+        ]
+        found = sorted(wordy, key=lambda name: -(looks[name].words * looks[name].distinct))[:1]
+    for name in found:
+        reasons[name] = f"it holds text, about {looks[name].words:.0f} words a row"
+    return [name for name in looks if name in found]
+
+
+def _is_time(look: _Look) -> bool:
+    named = any(part in _words(look.name) for part in TIME_NAMES)
+    return look.dates and (named or look.distinct > 2)
+
+
+def _is_key(look: _Look) -> bool:
+    return look.unique and look.words < 2 and not look.dates
+
+
+def _is_group(look: _Look) -> bool:
+    return _words(look.name) in GROUP_NAMES and 2 <= look.distinct <= 50
+
+
+def _is_entity(look: _Look) -> bool:
+    named = any(part in _words(look.name) for part in ENTITY_NAMES)
+    return named and not look.texty and look.present // 50 < look.distinct < look.present * 0.95 and look.distinct > 20
+
+
+def _first(names: list[str], test: Any, reasons: dict[str, str], why: str) -> str | None:
+    found = next((name for name in names if test(name)), None)
+    if found:
+        reasons[found] = why
+    return found
+
+
+def _why_ignored(look: _Look) -> str:
+    if look.present == 0:
+        return "it is empty"
+    if look.distinct == 1:
+        return "it has the same value in every row"
+    return "numbers are not read as text" if look.numeric else f"it has {look.distinct:,} short values, no running text"

@@ -1,0 +1,147 @@
+"""Reading a table batch by batch with bounded memory, also from standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from honed.data import delimited, sniff
+from honed.data.frames import from_memory
+from honed.data.read import json_lines, plain_file, read_table, readable, unique_names
+from honed.data.table import Table
+
+LINES = 2048
+
+
+class BatchSource:
+    """A context manager over record batches: ``names``, ``total_rows`` where known, ``share_done`` (0 to 1) for files."""
+
+    def __init__(self, source: Any, batch_rows: int) -> None:
+        self.source, self.batch_rows = source, batch_rows
+        self.names: list[str] = []
+        self.total_rows: int | None = None
+        self.rows_unreadable = 0
+        self._stack = contextlib.ExitStack()
+        self._tell: Any = None
+        self._size = 0
+
+    def __enter__(self) -> BatchSource:
+        try:
+            self._batches = self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def share_done(self) -> float | None:
+        """Share of the file's bytes that were read, or None where that cannot be known."""
+        return min(1.0, self._tell() / self._size) if self._tell and self._size else None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        with contextlib.nullcontext() if not isinstance(self.source, Path) else readable(self.source):
+            for batch in self._batches:
+                if batch.num_rows:
+                    yield batch.rename_columns(self.names)
+
+    def _open(self) -> Iterator[pa.RecordBatch]:
+        if isinstance(self.source, str) and self.source == "-":
+            self.source = _spooled(self._stack)
+        if not isinstance(self.source, str | Path):
+            return self._from_table(read_table(self.source).arrow)
+        self.source = Path(self.source).expanduser()
+        self._stack.enter_context(readable(self.source))
+        plain = self._stack.enter_context(plain_file(self.source))
+        with plain.open("rb") as stream:
+            head = stream.read(sniff.SAMPLE_BYTES)
+        kind = sniff.sniff_format(head, self.source.name)
+        if kind == "parquet":
+            return self._from_parquet(plain)
+        if kind == "jsonl":
+            return self._from_json_lines(plain, head)
+        layout = delimited.layout_of(plain, head) if kind == "delimited" else None
+        if layout is None or layout.separator in (" ", ""):
+            return self._from_table(read_table(self.source).arrow)
+        return self._from_delimited(plain, layout)
+
+    def _from_table(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        self.names, self.total_rows = table.column_names, table.num_rows
+        return iter(table.to_batches(max_chunksize=self.batch_rows))
+
+    def _from_parquet(self, path: Path) -> Iterator[pa.RecordBatch]:
+        from pyarrow import parquet
+
+        opened = parquet.ParquetFile(path)
+        self.names, self.total_rows = opened.schema_arrow.names, opened.metadata.num_rows
+        return opened.iter_batches(batch_size=self.batch_rows)  # type: ignore[no-any-return]
+
+    def _from_delimited(self, path: Path, layout: sniff.Layout) -> Iterator[pa.RecordBatch]:
+        bad = delimited.Unreadable()
+        names = delimited.column_names(path, layout)
+        block = delimited.block_for(path, 1 << 21)
+        chosen = delimited.as_text(delimited.options(layout, bad, block), names)
+        stream = self._stack.enter_context(delimited.utf8_stream(path, layout))
+        reader = csv.open_csv(stream, **chosen)
+        self.names = unique_names(reader.schema.empty_table()).column_names
+        if layout.encoding in ("utf-8", "utf-8-sig", "ascii"):
+            self._size, self._tell = path.stat().st_size, stream.tell
+        return self._sliced(reader, bad)
+
+    def _sliced(self, reader: Any, bad: delimited.Unreadable) -> Iterator[pa.RecordBatch]:
+        for block in reader:
+            for start in range(0, block.num_rows, self.batch_rows):
+                yield block.slice(start, self.batch_rows)
+        self.rows_unreadable = bad.count
+
+    def _from_json_lines(self, path: Path, head: bytes) -> Iterator[pa.RecordBatch]:
+        encoding = sniff.sniff_encoding(path, head)
+        self._size, name = path.stat().st_size, path.name
+        stream = self._stack.enter_context(path.open("rb"))
+        self._tell = stream.tell
+        batches = self._json_batches(stream, encoding, name)
+        first = next(batches)
+        self.names = first.schema.names
+        return _chain(first, batches)
+
+    def _json_batches(self, stream: Any, encoding: str, name: str) -> Iterator[pa.RecordBatch]:
+        number, names = 1, None
+        while lines := [line for _ in range(self.batch_rows) if (line := stream.readline())]:
+            rows = json_lines([line.decode(encoding) for line in lines], name, number)
+            number += len(lines)
+            if rows:
+                table = from_memory(rows)[0]
+                names = names or table.column_names
+                missing = [column for column in names if column not in table.column_names]
+                for column in missing:
+                    table = table.append_column(column, pa.nulls(table.num_rows, pa.string()))
+                yield table.select(names).combine_chunks().to_batches()[0]
+
+
+def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from rest
+
+
+def _spooled(stack: contextlib.ExitStack) -> Path:
+    """Standard input, kept in a temporary file: its layout can only be told from its beginning."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="honed-"))
+    path = Path(folder) / "standard input"
+    with path.open("wb") as target:
+        while block := sys.stdin.buffer.read(1 << 20):
+            target.write(block)
+    return path
+
+
+def open_batches(source: Any, *, batch_rows: int = LINES) -> BatchSource:
+    """Open a path, "-" (standard input), or anything :func:`read_table` takes, for reading in batches."""
+    return BatchSource(source if not isinstance(source, Table) else source.arrow, batch_rows)

@@ -1,0 +1,213 @@
+"""The careful evaluation: everything worth knowing about a model before it goes to production."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from honed.data.table import Table
+from honed.errors import DataError
+from honed.evaluation import doubt, errors, figures, overlap, robustness, slices
+from honed.evaluation.results import Estimate, Evaluation, Gap
+from honed.evaluation.verdict import Evidence, reach_verdict
+from honed.finding import Finding
+from honed.metrics.intervals import Interval, bootstrap_interval, paired_difference, unpaired_difference
+from honed.model import Model
+from honed.progress import Progress, Silent
+from honed.tasks.contract import Array, Input, Metric, Predictor, labelled
+from honed.wording import counted
+
+UNKNOWN = -2
+"""Encoding of a label the model does not know: it never counts as right."""
+GAP_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the run that made the model knows and an evaluation can use.
+
+    ``seen`` are hashes of the inputs the model was fitted on, ``trivial`` the names of baselines that every model must
+    beat, ``base_embed`` maps inputs to vectors by the base as it came.
+    """
+
+    held_out: bool = True
+    baselines: Mapping[str, Predictor] = field(default_factory=dict)
+    trivial: Sequence[str] = ()
+    train_inputs: Sequence[Input] = ()
+    train_targets: Array | None = None
+    validation: Estimate | None = None
+    seen: frozenset[int] = frozenset()
+    base_embed: Callable[[Sequence[Input]], Array] | None = None
+    findings: Sequence[Finding] = ()
+
+
+def evaluate_model(
+    model: Model,
+    table: Table,
+    *,
+    background: Background | None = None,
+    group: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate a model on the rows of a table that have a target.
+
+    Rows whose input was in the training data are left out of the claim; rows with a label the model does not know
+    count as wrong.
+
+    Raises
+    ------
+    DataError [D022, D026]
+        A needed column is absent, or no row has a target.
+    """
+    begin, background, progress = time.monotonic(), background or Background(), progress or Silent()
+    inputs, targets = model.inputs(table), targets_of(model, table)
+    unseen = overlap.unseen(inputs, set(background.seen))
+    rows = np.flatnonzero(labelled(targets) & unseen)
+    if not labelled(targets).any():
+        raise DataError(
+            "D026", f'No row of {table.source} has a value in "{model.problem.target}".', "Evaluation needs the truth."
+        )
+    seen_all = len(rows) == 0
+    rows = np.flatnonzero(labelled(targets)) if seen_all else rows
+    used, truth = [inputs[row] for row in rows], targets[rows]
+    with progress.step("predicting the test rows", len(used)) as step:
+        outputs = model.outputs(used, step.advance)
+    answers = model.task.decode(outputs, model.problem, model.decision)
+    return _assemble(
+        model, table.take(rows), used, truth, outputs, answers, background,
+        held_out=background.held_out and not seen_all, n_rows=table.n_rows, n_seen=int((labelled(targets) & ~unseen).sum()),
+        groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
+    )  # fmt: skip
+
+
+def targets_of(model: Model, table: Table) -> Array:
+    """Encoded targets; labels the model does not know become -2 (no label at all for several labels a row)."""
+    try:
+        return model.task.targets(table, model.problem)
+    except DataError as error:
+        if error.code != "D023":
+            raise
+        unknown = np.array(error.details["rows"])
+    known = np.setdiff1d(np.arange(table.n_rows), unknown)
+    some = model.task.targets(table.take(known), model.problem)
+    shape = (table.n_rows, *some.shape[1:])
+    targets = np.full(shape, UNKNOWN if some.ndim == 1 else 0, dtype=some.dtype)
+    targets[known] = some
+    return targets
+
+
+def _assemble(
+    model: Model,
+    table: Table,
+    inputs: list[Input],
+    truth: Array,
+    outputs: Array,
+    answers: Any,
+    background: Background,
+    *,
+    held_out: bool,
+    n_rows: int,
+    n_seen: int,
+    groups: tuple[str, ...],
+    seed: int,
+    progress: Progress,
+    begin: float,
+) -> Evaluation:
+    predicted, metric = answers.encoded, model.task.metrics(model.problem)[0]
+    beside = {name: _decoded(model, baseline, inputs) for name, baseline in background.baselines.items()}
+    metrics = figures.metric_results(model, truth, predicted, beside, background.validation, seed)
+    gain, trivial = _gain(
+        metric, truth, predicted, {name: beside[name] for name in background.trivial if name in beside}, seed
+    )
+    gap = _gap(model, metric, background, truth, predicted, seed)
+    known = truth >= 0 if truth.ndim == 1 and truth.dtype.kind == "i" else np.ones(len(truth), dtype=bool)
+    calibration = figures.calibration(model, outputs, answers, truth, seed)
+    edits = robustness.robustness(model, inputs, truth, predicted, seed, progress)
+    parts = slices.group_slices(model, table, groups, truth, predicted, seed)
+    parts += slices.found_slices(model, inputs, truth, predicted, seed)
+    classes = figures.class_results(model, truth, predicted, seed)
+    abstention = doubt.abstention(model, answers, truth, seed)
+    findings = [*_findings(n_seen, int((~known).sum()), len(truth)), *background.findings]
+    evidence = Evidence(
+        metrics[0], len(truth), held_out, gain, trivial, gap, calibration, edits, parts, classes, abstention, findings,
+        float((~known).mean()),
+    )  # fmt: skip
+    return Evaluation(
+        task=model.task.name,
+        kind=model.problem.kind,
+        model_name=model.name,
+        base=model.provenance.get("base", {}).get("id", ""),
+        data_source=table.source,
+        data_digest=table.digest,
+        n_rows=n_rows,
+        n_used=len(truth),
+        n_duplicates_removed=n_seen if held_out else 0,
+        held_out=held_out,
+        metrics=metrics,
+        verdict=reach_verdict(evidence),
+        per_class=classes,
+        confusion_labels=list(model.problem.labels),
+        confusion=figures.confusion(model, truth, predicted),
+        gap=gap,
+        calibration=calibration,
+        robustness=edits,
+        slices=parts,
+        abstention=abstention,
+        forgetting=doubt.forgetting(model, background.base_embed),
+        worst_errors=errors.worst_errors(model, inputs, truth, answers),
+        scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
+        findings=findings,
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _decoded(model: Model, predictor: Predictor, inputs: list[Input]) -> Array:
+    return model.task.decode(predictor.outputs(inputs), model.problem, model.decision).encoded
+
+
+def _gain(
+    metric: Metric, truth: Array, predicted: Array, trivial: dict[str, Array], seed: int
+) -> tuple[Estimate | None, str]:
+    """The model minus the best trivial baseline, turned so that positive is better."""
+    if not trivial:
+        return None, ""
+    sign = 1.0 if metric.higher_is_better else -1.0
+    name = max(trivial, key=lambda key: sign * metric.score(truth, trivial[key]))
+    pair = (predicted, trivial[name]) if sign > 0 else (trivial[name], predicted)
+    return figures.estimate(paired_difference(metric.score, truth, *pair, seed=seed)), name
+
+
+def _gap(model: Model, metric: Metric, background: Background, truth: Array, predicted: Array, seed: int) -> Gap | None:
+    if background.train_targets is None or not len(background.train_inputs):
+        return None
+    train_truth = background.train_targets[:GAP_ROWS]
+    own = model.answers(background.train_inputs[:GAP_ROWS]).encoded
+    train = bootstrap_interval(metric.score, train_truth, own, n=300, seed=seed)
+    held = bootstrap_interval(metric.score, truth, predicted, n=300, seed=seed)
+    difference = unpaired_difference(train, held)
+    if not metric.higher_is_better:
+        difference = Interval(-difference.value, -difference.high, -difference.low)
+    return Gap(figures.estimate(train), figures.estimate(held), figures.estimate(difference))
+
+
+def _findings(n_seen: int, n_unknown: int, n: int) -> list[Finding]:
+    found = []
+    if n_seen:
+        message = f"{n_seen:,} test rows were also in the training data and are left out of the claim."
+        found.append(Finding("E001", "tip", message, "Nothing: they would only flatter.", n_rows=n_seen))
+    if n_unknown:
+        message = f"{n_unknown:,} of {counted(n, 'row')} carry labels the model does not know; they count as wrong."
+        found.append(
+            Finding("E002", "issue", message, "Correct them, or train again with data that has them.", n_rows=n_unknown)
+        )
+    return found
+
+
+def _scatter(truth: Array, predicted: Array, seed: int) -> list[tuple[float, float]]:
+    rows = np.random.default_rng(seed).permutation(len(truth))[:500]
+    return [(float(truth[row]), float(predicted[row])) for row in rows]

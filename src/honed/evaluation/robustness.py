@@ -1,0 +1,54 @@
+"""The deciding metric after edits that should change nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from honed.evaluation.edits import EDITS, apply
+from honed.evaluation.figures import estimate, right_rows
+from honed.evaluation.results import RobustnessResult
+from honed.metrics.intervals import bootstrap_interval, paired_difference
+from honed.model import Model
+from honed.progress import Progress
+from honed.tasks.contract import Array, Input
+
+MOST_ROWS = 400
+
+
+def robustness(
+    model: Model, inputs: list[Input], targets: Array, predicted: Array, seed: int, progress: Progress
+) -> list[RobustnessResult]:
+    """One result for each kind of edit, on at most 400 rows; nothing where the inputs are no texts."""
+    if "text" not in model.task.facts.input_kinds or len(inputs) < 20:
+        return []
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(inputs), min(MOST_ROWS, len(inputs)), replace=False))
+    chosen, truth, before = [inputs[row] for row in rows], targets[rows], predicted[rows]
+    with progress.step("trying edited texts", len(EDITS)) as step:
+        results = []
+        for edit in EDITS:
+            edited = apply(edit, chosen, seed)
+            results.append(_one(model, edit.name, edit.title, chosen, edited, truth, before, seed))
+            step.advance()
+    return results
+
+
+def _one(
+    model: Model,
+    name: str,
+    title: str,
+    chosen: list[Input],
+    edited: list[Input],
+    truth: Array,
+    before: Array,
+    seed: int,
+) -> RobustnessResult:
+    after = model.answers(edited).encoded
+    metric = model.task.metrics(model.problem)[0]
+    score = bootstrap_interval(metric.score, truth, after, n=300, seed=seed)
+    better, worse = (before, after) if metric.higher_is_better else (after, before)
+    drop = paired_difference(metric.score, truth, better, worse, n=300, seed=seed)
+    same = right_rows(before, after) if before.dtype.kind != "f" else np.isclose(before, after, rtol=0.05)
+    broken = np.flatnonzero(~same & (right_rows(truth, before) if before.dtype.kind != "f" else ~same))
+    example = (" | ".join(chosen[broken[0]]), " | ".join(edited[broken[0]])) if len(broken) else ("", "")
+    return RobustnessResult(name, title, estimate(score), estimate(drop), float(1 - same.mean()), len(chosen), example)

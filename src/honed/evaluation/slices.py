@@ -1,0 +1,144 @@
+"""Parts of the data that are served worse: named groups, and parts found by what texts look like.
+
+A part that is found is looked for on one half of the rows and confirmed on the other, so that chance is not reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from honed.data.table import Table
+from honed.evaluation.figures import estimate
+from honed.evaluation.results import SliceResult
+from honed.metrics.intervals import Interval, bootstrap_interval
+from honed.model import Model
+from honed.tasks.contract import Array, Input
+
+FEWEST = 20
+MOST_GROUPS = 12
+CERTAINTY = 0.05
+
+
+def group_slices(
+    model: Model, table: Table, columns: tuple[str, ...], targets: Array, predicted: Array, seed: int
+) -> list[SliceResult]:
+    """Every group of the named columns with at least 20 rows against the rest, significance after Holm (1979)."""
+    found = []
+    for column in columns:
+        if column not in table.names:
+            continue
+        values = np.array(table.texts(column))
+        names, counts = np.unique(values, return_counts=True)
+        for name in names[np.argsort(-counts)][:MOST_GROUPS]:
+            member = values == name
+            if FEWEST <= member.sum() <= len(member) - FEWEST:
+                found.append((f"{column} = {name or '(empty)'}", member))
+    return _compared(model, "group", found, targets, predicted, seed)
+
+
+def found_slices(model: Model, inputs: list[Input], targets: Array, predicted: Array, seed: int) -> list[SliceResult]:
+    """Parts told by form (length, digits, question marks, capitals, pairs of frequent words) that are served worse."""
+    if "text" not in model.task.facts.input_kinds or len(inputs) < 8 * FEWEST:
+        return []
+    texts = [" ".join(row) for row in inputs]
+    parts = {**_by_form(texts), **_by_word(texts)}
+    half = np.random.default_rng(seed).random(len(texts)) < 0.5
+    errors = _row_errors(targets, predicted)
+    suspects = []
+    for name, member in parts.items():
+        look = member & half
+        if look.sum() >= FEWEST and (member & ~half).sum() >= FEWEST and (~member & half).sum() >= FEWEST:
+            gap = errors[look].mean() - errors[~member & half].mean()
+            spread = np.sqrt(errors[look].var() / look.sum() + errors[~member & half].var() / (~member & half).sum())
+            if gap > 1.5 * max(spread, 1e-9):
+                suspects.append((gap / max(spread, 1e-9), name, member))
+    suspects.sort(key=lambda suspect: -suspect[0])
+    confirm = [(name, member[~half]) for _, name, member in suspects[:5]]
+    return [
+        part for part in _compared(model, "found", confirm, targets[~half], predicted[~half], seed) if part.significant
+    ]
+
+
+def _row_errors(targets: Array, predicted: Array) -> Array:
+    if targets.ndim == 2:
+        return (targets != predicted).mean(axis=1)
+    return (targets != predicted).astype(float) if targets.dtype.kind == "i" else np.abs(targets - predicted)
+
+
+def _by_form(texts: list[str]) -> dict[str, Array]:
+    words = np.array([len(text.split()) for text in texts])
+    short, long = np.quantile(words, [0.33, 0.67])
+    tests: dict[str, Callable[[str], bool]] = {
+        "texts with digits": lambda text: any(c.isdigit() for c in text),
+        "texts with a question mark": lambda text: "?" in text,
+        "texts all in lower case": lambda text: text == text.lower(),
+        "texts with words in capitals": lambda text: any(len(w) > 2 and w.isupper() for w in text.split()),
+        "texts with letters beyond ASCII": lambda text: not text.isascii(),
+    }
+    found = {name: np.array([test(text) for text in texts]) for name, test in tests.items()}
+    found[f"short texts (up to {short:.0f} words)"] = words <= short
+    found[f"long texts (over {long:.0f} words)"] = words > long
+    return found
+
+
+def _by_word(texts: list[str]) -> dict[str, Array]:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    try:
+        counter = CountVectorizer(binary=True, max_features=30, min_df=2 * FEWEST, stop_words="english")
+        matrix: Any = counter.fit_transform(texts)
+    except ValueError:
+        return {}
+    dense = matrix.toarray().astype(bool)
+    return {f'texts with the word "{word}"': dense[:, i] for i, word in enumerate(counter.get_feature_names_out())}
+
+
+def _compared(
+    model: Model, kind: Any, parts: list[tuple[str, Array]], targets: Array, predicted: Array, seed: int
+) -> list[SliceResult]:
+    metric = model.task.metrics(model.problem)[0]
+    errors = _row_errors(targets, predicted)
+    results = []
+    for name, member in parts:
+        inside = bootstrap_interval(metric.score, targets[member], predicted[member], n=300, seed=seed)
+        outside = bootstrap_interval(metric.score, targets[~member], predicted[~member], n=300, seed=seed)
+        results.append(
+            (name, int(member.sum()), inside, _gap(inside, outside), _p_value(errors[member], errors[~member]))
+        )
+    passed = _holm([p for *_, p in results])
+    return [
+        SliceResult(name, kind, n, estimate(inside), estimate(gap), significant)
+        for (name, n, inside, gap, _), significant in zip(results, passed, strict=True)
+    ]
+
+
+def _gap(inside: Interval, outside: Interval) -> Interval:
+    value = inside.value - outside.value
+    low = value - float(np.hypot(inside.value - inside.low, outside.high - outside.value))
+    high = value + float(np.hypot(inside.high - inside.value, outside.value - outside.low))
+    return Interval(value, low, high)
+
+
+def _p_value(first: Array, second: Array) -> float:
+    """Two-sided: Fisher's exact test for right and wrong answers, Welch's test for sizes of error."""
+    from scipy.stats import fisher_exact, ttest_ind
+
+    if set(np.unique(first)) | set(np.unique(second)) <= {0.0, 1.0}:
+        table = [[first.sum(), len(first) - first.sum()], [second.sum(), len(second) - second.sum()]]
+        return float(fisher_exact(table).pvalue)
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return 1.0
+    return float(ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def _holm(p_values: list[float]) -> list[bool]:
+    order = np.argsort(p_values)
+    passed = [False] * len(p_values)
+    for rank, position in enumerate(order):
+        if p_values[position] > CERTAINTY / (len(p_values) - rank):
+            break
+        passed[position] = True
+    return passed

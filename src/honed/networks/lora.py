@@ -1,0 +1,51 @@
+"""Low-rank adapters (Hu et al., *LoRA*, 2021) through peft: few weights train, and are merged before saving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+RANK, ALPHA = 16, 32
+ATTENTION = (
+    "query",
+    "value",
+    "q_lin",
+    "v_lin",
+    "query_proj",
+    "value_proj",
+    "Wqkv",
+    "q_proj",
+    "v_proj",
+    "q",
+    "v",
+    "c_attn",
+)
+"""Names under which architectures keep the projections that adapters are put on."""
+
+
+def wrap(network: Any, rank: int = RANK, alpha: int = ALPHA) -> None:
+    """Put adapters on the attention of ``network.backbone``, in place, and freeze all of the backbone but these."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    linears = {
+        name.rpartition(".")[2] for name, part in network.backbone.named_modules() if isinstance(part, torch.nn.Linear)
+    }
+    targets = sorted(linears & set(ATTENTION)) or "all-linear"
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.05, target_modules=targets)
+    inject_adapter_in_model(config, network.backbone)
+    for name, parameter in network.backbone.named_parameters():
+        parameter.requires_grad = "lora_" in name
+
+
+def merge(network: Any) -> None:
+    """Fold the adapters into the weights, in place: the backbone is a plain one again."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(network.backbone.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge(safe_merge=True)
+            owner, _, leaf = name.rpartition(".")
+            setattr(network.backbone.get_submodule(owner), leaf, module.get_base_layer())
+    for parameter in network.parameters():
+        parameter.requires_grad = True

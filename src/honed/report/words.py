@@ -1,0 +1,33 @@
+"""Figures in the words and forms that reports use."""
+
+from __future__ import annotations
+
+from honed.evaluation.results import Estimate
+
+
+def figure(value: float, unit: str) -> str:
+    """A value in its unit: shares as per cent, numbers with three digits."""
+    if value != value:
+        return "–"
+    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.3g}"
+
+
+def interval(estimate: Estimate, unit: str) -> str:
+    """ "93.1 – 95.0" for shares, without the sign that the value carries."""
+    if unit == "%":
+        return f"{100 * estimate.low:.1f} – {100 * estimate.high:.1f}"
+    return f"{estimate.low:.3g} – {estimate.high:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """ "0.4 s", "12 s", "3 min 20 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def shortened(text: str, length: int) -> str:
+    """The text on one line, cut to a length with an ellipsis."""
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"

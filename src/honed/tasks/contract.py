@@ -1,0 +1,349 @@
+"""The contract of a task: all that Honed asks of a kind of work, so that every verb serves it.
+
+A task is a stateless object. What it works out from data is a :class:`Problem`; what is learnt is a
+:class:`Predictor`; how outputs become decisions is a :class:`Decision`. All three travel in the bundle.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from honed.data.split import SplitHint
+from honed.data.table import Roles, Table
+from honed.finding import Finding
+
+if TYPE_CHECKING:
+    import torch
+
+    from honed.zoo.base import Base
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Input = Any
+Encoded = dict[str, Any]
+Batch = dict[str, "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a task is, as data that code outside ``tasks/`` reads instead of asking for its name.
+
+    Parameters
+    ----------
+    input_kinds : tuple of str
+        ``("text",)``, ``("image",)``, ``("number",)``, ...
+    output_kind : str
+        ``"class"``, ``"number"``, ``"boxes"``, ...
+    has_probabilities : bool
+        Predictions carry probabilities that can be calibrated.
+    min_rows : int
+        Fewer rows than this cannot be split and learnt from.
+    linear_head : bool
+        The network offers ``features`` and a linear ``head``, so a probe on cached frozen features is possible.
+    zero_shot : bool
+        :meth:`Task.zero_shot` can predict before any training.
+    needs_base : bool
+        The network starts from a pre-trained base of the zoo.
+    """
+
+    input_kinds: tuple[str, ...]
+    output_kind: str
+    has_probabilities: bool
+    min_rows: int
+    linear_head: bool = False
+    zero_shot: bool = False
+    needs_base: bool = True
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a task worked out from the training data; it travels with the bundle.
+
+    Parameters
+    ----------
+    task : str
+        Name of the task.
+    kind : str
+        The shape of the target, for example ``"binary"``, ``"multiclass"``, ``"multilabel"``, ``"regression"``.
+    inputs : tuple of str
+        Columns the model reads, in order.
+    target : str
+        Column it predicts.
+    labels : tuple of str
+        Names of the classes in the order of the outputs; empty for numbers.
+    metric : str
+        Name of the metric that decides.
+    extra : dict
+        Anything else the task needs to encode and decode, plain JSON types.
+    """
+
+    task: str
+    kind: str
+    inputs: tuple[str, ...]
+    target: str
+    labels: tuple[str, ...] = ()
+    metric: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Problem:
+        """The inverse of :meth:`as_dict`."""
+        return cls(**{**fields, "inputs": tuple(fields["inputs"]), "labels": tuple(fields["labels"])})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How raw outputs become answers; fitted on validation data, stored in the bundle.
+
+    Parameters
+    ----------
+    temperature : float
+        Outputs are divided by it before they become probabilities.
+    unsure_below : float
+        An answer with a confidence below this is flagged "I don't know".
+    thresholds : tuple of float
+        One probability per label above which it is given (multi-label), else empty.
+    costs : tuple of float
+        How much a missed example of each label costs, relative to the others; empty: all alike.
+    half_width : float
+        Half of the 90 % prediction interval (regression), in the unit of the target.
+    """
+
+    temperature: float = 1.0
+    unsure_below: float = 0.0
+    thresholds: tuple[float, ...] = ()
+    costs: tuple[float, ...] = ()
+    half_width: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Decision:
+        """The inverse of :meth:`as_dict`."""
+        return cls(**{**fields, "thresholds": tuple(fields["thresholds"]), "costs": tuple(fields["costs"])})
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Decoded answers for n examples.
+
+    Parameters
+    ----------
+    encoded : array of length n
+        In the encoding of the targets: class index (n,), 0/1 matrix (n, labels) or number (n,).
+    labels : list of length n
+        In the words of the data: a string, a list of strings (multi-label), or a float.
+    probabilities : array (n, labels) or None
+        Calibrated, float32; rows add up to 1 except for multi-label.
+    confidence : array (n,) or None
+        Probability that the answer is right, between 0 and 1.
+    unsure : bool array (n,)
+        True where the model says "I don't know".
+    """
+
+    encoded: Array
+    labels: list[Any]
+    probabilities: Array | None
+    confidence: Array | None
+    unsure: Array
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure people judge by.
+
+    Parameters
+    ----------
+    name, title : str
+        ``"macro_f1"`` and ``"macro F1"``.
+    score : callable (targets, predicted) -> float
+        Both in the encoding of the targets.
+    higher_is_better : bool
+    unit : str
+        ``"%"`` (the score is a share between 0 and 1, shown times 100), ``"target"`` or ``""``.
+    range : (float, float)
+        Smallest and largest possible value.
+    """
+
+    name: str
+    title: str
+    score: Callable[[Array, Array], float]
+    higher_is_better: bool = True
+    unit: str = "%"
+    range: tuple[float, float] = (0.0, 1.0)
+
+
+class Network(Protocol):
+    """What a task's torch module offers, so that one training loop and one engine serve every task.
+
+    ``head`` and ``features`` are only needed where ``facts.linear_head`` says so; then
+    ``forward(batch) == head(features(batch))`` in evaluation mode.
+    """
+
+    head: torch.nn.Linear
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoded]:
+        """Inputs into unpadded encodings; each has ``"length"`` (int), by which batches are sorted."""
+
+    def collate(self, encoded: Sequence[Encoded]) -> Batch:
+        """One padded batch of tensors. Padding must not change any output."""
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """What the head reads, (n, d)."""
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Raw outputs, (n, outputs)."""
+
+    def save(self, folder: Path) -> None:
+        """Write weights and preprocessing into ``folder`` (safetensors and JSON only)."""
+
+
+class Predictor(Protocol):
+    """Something learnt that turns inputs into raw outputs; saved without pickle."""
+
+    kind: str
+
+    def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
+        """Raw outputs, float32, one row per input in the order given; ``advance(n)`` is called as inputs are done."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to load it again into ``folder`` (safetensors and JSON only)."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A cheap method every fine-tuned model must beat: ``fit(inputs, targets, problem, seed)`` gives a predictor."""
+
+    name: str
+    title: str
+    fit: Callable[[Sequence[Input], Array, Problem, int], Predictor]
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """JSON Schemas of one input and one prediction, each with an ``examples`` list."""
+
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Tiny offline material on which a task shows that it works in seconds on a CPU.
+
+    Parameters
+    ----------
+    table : Table
+        A few dozen learnable rows.
+    target : str
+        The column to predict.
+    base : path or None
+        A folder in hub format with a tiny randomly initialised model (None if the task needs none).
+    config : dict
+        Overrides of the task's configuration that make it learn in seconds.
+    """
+
+    table: Table
+    target: str
+    base: Path | None
+    config: dict[str, Any]
+
+
+def labelled(targets: Array) -> Array:
+    """True for the rows that have a target: encoded targets are -1 or NaN where it is missing."""
+    if targets.ndim == 2:
+        return np.ones(len(targets), dtype=bool)
+    return np.isfinite(targets) & ((targets != -1) | (targets.dtype.kind != "i"))
+
+
+class Task(ABC):
+    """What Honed asks of a kind of work. Tasks enter through the entry-point group ``honed.tasks``."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    facts: ClassVar[Facts]
+    config: ClassVar[type]
+
+    # --- data -------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
+        """Work out the problem from the training data.
+
+        Raises
+        ------
+        DataError
+            The data cannot serve this task; the same trouble is a ``blocker`` of :meth:`validate`.
+        """
+
+    @abstractmethod
+    def validate(self, table: Table, roles: Roles, config: Any) -> list[Finding]:
+        """All that is wrong with the data for this task, at once; never raises for bad data."""
+
+    @abstractmethod
+    def split_hint(self, table: Table, roles: Roles, problem: Problem) -> SplitHint:
+        """How to divide the rows into training, validation and test data."""
+
+    @abstractmethod
+    def inputs(self, table: Table, problem: Problem) -> list[Input]:
+        """One input per row, in order. Raises DataError [D022] when a needed column is absent."""
+
+    @abstractmethod
+    def targets(self, table: Table, problem: Problem) -> Array:
+        """One encoded target per row. Raises DataError [D023] for labels the problem does not know."""
+
+    # --- models -----------------------------------------------------------------------------------------------
+    @abstractmethod
+    def baselines(self, problem: Problem, config: Any) -> list[Baseline]:
+        """Cheap methods, cheapest first."""
+
+    @abstractmethod
+    def build(self, base: Base | None, problem: Problem, config: Any, seed: int) -> Any:
+        """A :class:`Network` (a torch module) with a fresh head for the problem, on the base's weights."""
+
+    @abstractmethod
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, problem: Problem, config: Any) -> dict[str, Any]:
+        """Named losses; ``"loss"`` is what training lowers."""
+
+    def fit_head(self, features: Array, targets: Array, problem: Problem, config: Any, seed: int) -> dict[str, Array]:
+        """Weight (outputs, d) and bias (outputs,) of a linear head on frozen features (facts.linear_head)."""
+        raise TypeError(f"{self.name} has no linear head")
+
+    def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
+        """Weight and bias of a head made from the names of the labels alone, or None where that makes no sense."""
+        return None
+
+    @abstractmethod
+    def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
+        """Read back what a predictor of this kind saved."""
+
+    # --- answers ----------------------------------------------------------------------------------------------
+    @abstractmethod
+    def fit_decision(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> Decision:
+        """Temperature, thresholds and the point of doubt, fitted on validation data."""
+
+    @abstractmethod
+    def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
+        """Outputs into answers."""
+
+    @abstractmethod
+    def metrics(self, problem: Problem) -> list[Metric]:
+        """The figures this task is judged by; the first decides."""
+
+    @abstractmethod
+    def schemas(self, problem: Problem) -> Schemas:
+        """JSON Schemas that drive HTTP documentation, web form and command-line input."""
+
+    @abstractmethod
+    def sample(self) -> Sample:
+        """Tiny offline material for the contract tests and for a first look."""

@@ -1,0 +1,49 @@
+"""The state of a training under way, on disk: enough to go on exactly where it stopped; no pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from honed.files import read_json, whole_folder
+
+STATE, TENSORS = "state.json", "tensors.safetensors"
+
+
+def save_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Weights, optimizer moments, random state and ``state`` (plain JSON types), whole or not at all."""
+    tensors = {f"w.{name}": value for name, value in network.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors.update({f"o.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()})
+    tensors["rng"] = torch.get_rng_state()
+    with whole_folder(folder) as temporary:
+        save_file(
+            {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary / TENSORS
+        )
+        (temporary / STATE).write_text(json.dumps(state), encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Bring network, optimizer and random state back; returns ``state``, or None where there is no checkpoint."""
+    if not (folder / STATE).exists():
+        return None
+    tensors = load_file(folder / TENSORS)
+    network.load_state_dict({name[2:]: value for name, value in tensors.items() if name.startswith("w.")})
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("o."):
+            _, index, key = name.split(".", 2)
+            moments.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["rng"])
+    state: dict[str, Any] = read_json(folder / STATE)
+    return state
+
+
+def snapshot(network: Any) -> dict[str, torch.Tensor]:
+    """A copy of all weights in memory."""
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

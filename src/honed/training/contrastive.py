@@ -1,0 +1,104 @@
+"""Fine-tuning for few examples: texts of one label are drawn together, others pushed apart, then a head is fitted.
+
+Every pair within a batch counts, so each text is read once where a scheme of sampled pairs reads it many times.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from honed.networks.engine import NetworkPredictor, device_of, features_of, to_device
+from honed.networks.precision import autocast
+from honed.progress import Step
+from honed.tasks.contract import Array, Predictor
+from honed.training.optimizer import make_optimizer, set_rate
+from honed.training.recipe import Recipe, with_head
+from honed.training.session import Part, Session
+
+MOST_ROWS = 2000
+"""Above so many rows ordinary fine-tuning has enough to go on."""
+BATCH = 64
+READINGS = 40
+"""How often each text is read, with the fewest rows; more rows need fewer readings."""
+LEARNING_RATE = 5e-5
+
+
+class ContrastiveRecipe(Recipe):
+    """Bring the base's features into line with the labels, then fit a linear head on them."""
+
+    name, title = "contrastive", "contrastive fine-tuning for few examples"
+
+    def skip_reason(self, session: Session, best: float | None) -> str | None:
+        if session.base is None:
+            return "there is no pre-trained base whose features could be brought into line"
+        if session.problem.kind not in ("binary", "multiclass"):
+            return "it needs one label a row"
+        if len(session.train) > MOST_ROWS:
+            return f"with more than {MOST_ROWS:,} rows plain fine-tuning has enough to go on"
+        return None
+
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        network = with_head(session.frozen_network(), _no_head(session))
+        encoded = network.encode(part.inputs)
+        steps = n_steps(len(part))
+        with session.progress.step(f"{self.title} ({tag})", steps) as step:
+            draw_together(network, encoded, part.targets, steps, session.precision(), session.seed, step)
+        features = features_of(network, part.inputs, precision=session.precision())
+        head = session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)
+        return NetworkPredictor(with_head(network, head))
+
+
+def _no_head(session: Session) -> dict[str, Array]:
+    head = session.frozen_network().head
+    return {
+        "weight": np.zeros(tuple(head.weight.shape), np.float32),
+        "bias": np.zeros(tuple(head.bias.shape), np.float32),
+    }
+
+
+def n_steps(n: int) -> int:
+    """Optimizer steps for n rows: every row is read 40 times when there are 64 or fewer, less often for more."""
+    readings = READINGS * (64 / max(64, n)) ** 0.5
+    return max(20, round(n * readings / min(BATCH, n)))
+
+
+def draw_together(
+    network: Any, encoded: list[Any], targets: Array, steps: int, number_format: str, seed: int, step: Step
+) -> None:
+    """Train the network's features in place so that the cosine of two texts says whether they share a label."""
+    import torch
+
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    optimizer = make_optimizer(network, learning_rate=LEARNING_RATE, head_rate=0.0, layer_decay=1.0, weight_decay=0.01)
+    device = device_of(network)
+    network.train()
+    for done in range(steps):
+        set_rate(optimizer, done, steps)
+        rows = rng.permutation(len(encoded))[:BATCH]
+        batch = to_device(network.collate([encoded[row] for row in rows]), device)
+        with autocast(number_format, device.type):
+            features = network.features(batch)
+        loss = pair_loss(features.float(), torch.as_tensor(targets[rows], device=device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        step.advance()
+    network.eval()
+
+
+def pair_loss(features: Any, targets: Any) -> Any:
+    """Squared error of cosine similarity against "same label", equal and unequal pairs weighing the same."""
+    import torch
+
+    unit = torch.nn.functional.normalize(features, dim=-1)
+    same = (targets[:, None] == targets[None]).float()
+    off_diagonal = 1.0 - torch.eye(len(targets), device=features.device)
+    error = (unit @ unit.T - same) ** 2 * off_diagonal
+    alike, unlike = same * off_diagonal, (1.0 - same)
+    return 0.5 * (error * alike).sum() / alike.sum().clamp(min=1) + 0.5 * (error * unlike).sum() / unlike.sum().clamp(
+        min=1
+    )

@@ -1,0 +1,219 @@
+"""Fine-tuning that starts from the probe (LP-FT): the head is right before the encoder moves, so little is forgotten."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from honed.files import read_json, whole_file, write_json
+from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.tasks.contract import Array, Predictor
+from honed.training import memory
+from honed.training.batching import steps_per_epoch
+from honed.training.loop import Plan, train
+from honed.training.measure import utility
+from honed.training.recipe import Recipe, probe_head, with_head
+from honed.training.session import Part, Session
+
+MODEL_IS_LARGE = 200_000_000
+"""Above so many parameters, low-rank adapters train instead of all weights."""
+LEARNING_RATE, LORA_RATE, HEAD_RATE = 1.5e-4, 1e-3, 1e-3
+FACTORS = (1.0, 0.5, 2.0, 0.25, 0.7, 1.4)
+"""Learning rates that start the race, as multiples of the default, the strongest default first."""
+RACE_ROWS = 1000
+"""Rows each starter of the race trains on, in one short schedule of its own."""
+NEAR_PERFECT = 0.998
+HELD_OUT = "held-out"
+"""Tag of the fit whose rows leave out the validation rows."""
+
+
+class FineTuneRecipe(Recipe):
+    """Train the whole network (or adapters) from the probe's head; the best epoch on held-out rows is kept."""
+
+    name, title = "fine-tune", "fine-tuning that starts from the probe (LP-FT)"
+
+    def skip_reason(self, session: Session, best: float | None) -> str | None:
+        share = session.task.metrics(session.problem)[0].range == (0.0, 1.0)
+        if share and best is not None and best >= NEAR_PERFECT:
+            return "nothing is left to gain"
+        return None
+
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        head = probe_head(session, part)
+        network = with_head(session.frozen_network(), head)
+        if not session.config.training.train_embeddings:
+            freeze_embeddings(network)
+        encoded = network.encode(part.inputs)
+        plan = self._plan(session, network, encoded, part, tag)
+        if session.remember("lora", lambda: False):
+            from honed.networks.lora import wrap
+
+            wrap(network)
+        judge = _judge(session, network, watch) if watch else None
+        folder = session.folder / "checkpoint" / f"{self.name}-{tag}"
+        total = plan.epochs * steps_per_epoch(len(part), plan.batch_size)
+        with session.progress.step(f"{self.title} ({tag})", total) as step:
+            trace = train(
+                network,
+                encoded,
+                part.targets,
+                session.task,
+                session.problem,
+                session.settings,
+                plan,
+                judge=judge,
+                checkpoint=folder,
+                deadline=session.deadline,
+                step=step,
+            )
+        if trace.best_weights is not None:
+            network.load_state_dict(trace.best_weights)
+        if tag == HELD_OUT and not session.remember("lora", lambda: False):
+            _keep_for_eject(session.folder, head, plan, trace.losses)
+        return NetworkPredictor(_merged(session, network))
+
+    def _plan(self, session: Session, network: Any, encoded: list[Any], part: Part, tag: str) -> Plan:
+        kept = session.folder / "checkpoint" / "plan.json"
+        if kept.exists():
+            facts = read_json(kept)
+            session.remember("lora", lambda: facts.pop("lora"))
+            facts.pop("lora", None)
+            return Plan(**facts)
+        plan, lora = first_plan(session, network, encoded)
+        session.remember("lora", lambda: lora)
+        if session.config.training.race > 1 and session.config.training.learning_rate == 0:
+            plan = race(session, network, encoded, part, plan)
+        write_json(kept, {**dataclasses.asdict(plan), "lora": lora})
+        return plan
+
+
+def _keep_for_eject(folder: Path, head: dict[str, Array], plan: Plan, losses: list[float]) -> None:
+    """What a script needs to repeat this training, and the losses it must then have."""
+    with whole_file(folder / "head.npz") as temporary, temporary.open("wb") as stream:
+        np.savez(stream, weight=head["weight"], bias=head["bias"])
+    write_json(folder / "plan.json", dataclasses.asdict(plan))
+    write_json(folder / "losses.json", losses)
+
+
+def freeze_embeddings(network: Any) -> None:
+    """Keep the table of word vectors as it is: large, and rows of words that never come would only decay."""
+    for name, parameter in network.backbone.named_parameters():
+        if "embedding" in name:
+            parameter.requires_grad = False
+
+
+def _merged(session: Session, network: Any) -> Any:
+    if session.remember("lora", lambda: False):
+        from honed.networks.lora import merge
+
+        merge(network)
+    return network.eval()
+
+
+def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan, bool]:
+    """The default plan for this data, base and memory, and whether adapters train instead of all weights."""
+    settings = session.config.training
+    n_parameters = session.base.n_parameters if session.base else 0
+    wanted = settings.adapter
+    if wanted == "auto" and n_parameters > MODEL_IS_LARGE:
+        wanted = "lora"
+    longest = max(item["length"] for item in encoded)
+    room = memory.make_it_fit(network, settings.batch_size, longest, settings.memory_limit_mib, wanted)
+    session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
+    memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
+    session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size != 32), memory_note)
+    epochs = settings.epochs or default_epochs(len(encoded))
+    session.choose("training.epochs", epochs, _origin(settings.epochs > 0), f"for {len(encoded):,} training rows")
+    rate = settings.learning_rate or default_rate(n_parameters, room.lora)
+    plan = Plan(
+        epochs,
+        room.batch_size,
+        rate,
+        HEAD_RATE,
+        settings.layer_decay,
+        settings.weight_decay,
+        session.precision(),
+        session.seed,
+        settings.patience,
+    )
+    return plan, room.lora
+
+
+def _origin(yours: bool) -> str:
+    return "yours" if yours else "chosen"
+
+
+def default_epochs(n: int) -> int:
+    """Passes over the data: few rows are read more often."""
+    return int(np.clip(round(math.sqrt(150_000 / max(1, n))), 3, 10))
+
+
+def default_rate(n_parameters: int, lora: bool) -> float:
+    """Learning rate of the top layer: smaller for larger models."""
+    if lora:
+        return LORA_RATE
+    return (
+        LEARNING_RATE * min(1.0, (22_000_000 / max(1, n_parameters)) ** 0.5)
+        if n_parameters > 22_000_000
+        else LEARNING_RATE
+    )
+
+
+def _judge(session: Session, network: Any, watch: Part) -> Any:
+    encoded = network.encode(watch.inputs)
+
+    def judge() -> float:
+        outputs = run_encoded(network, encoded, network, precision=session.precision())
+        network.train()
+        score, loss = utility(session.task, session.problem, session.settings, outputs, watch.targets)
+        return score + 1e-3 * math.tanh(loss)
+
+    return judge
+
+
+def race(session: Session, network: Any, encoded: list[Any], part: Part, plan: Plan) -> Plan:
+    """Run a short schedule of each starter on a few rows and keep the learning rate with the lowest held-out loss."""
+    rng = np.random.default_rng(session.seed)
+    order = rng.permutation(len(part))
+    n_held = min(500, len(part) // 4)
+    held, rows = order[:n_held], order[n_held : n_held + RACE_ROWS]
+    if len(rows) < 100:
+        return plan
+    factors = FACTORS[: session.config.training.race]
+    losses = []
+    with session.progress.step(f"race of {len(factors)} learning rates", len(factors)) as step:
+        for factor in factors:
+            losses.append(_race_one(session, network, encoded, part, plan, factor, rows, held))
+            step.advance()
+    best = factors[int(np.argmin(losses))]
+    told = ", ".join(f"{plan.learning_rate * f:.1e}: {loss:.3f}" for f, loss in zip(factors, losses, strict=True))
+    session.choose(
+        "training.learning_rate",
+        f"{plan.learning_rate * best:.1e}",
+        "chosen",
+        f"lowest held-out loss in a race ({told})",
+    )
+    return dataclasses.replace(plan, learning_rate=plan.learning_rate * best)
+
+
+def _race_one(
+    session: Session, network: Any, encoded: list[Any], part: Part, plan: Plan, factor: float, rows: Array, held: Array
+) -> float:
+    starter = with_head(session.frozen_network(), probe_head_of_rows(session, part, rows))
+    if not session.config.training.train_embeddings:
+        freeze_embeddings(starter)
+    short = dataclasses.replace(plan, epochs=2, learning_rate=plan.learning_rate * factor, patience=1000)
+    chosen = [encoded[row] for row in rows]
+    train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)
+    outputs = run_encoded(starter, [encoded[row] for row in held], starter, precision=plan.precision)
+    return -utility(session.task, session.problem, session.settings, outputs, part.targets[held])[1]
+
+
+def probe_head_of_rows(session: Session, part: Part, rows: Array) -> dict[str, Array]:
+    """The probe's head of a few rows, computed once for all starters."""
+    head: dict[str, Array] = session.remember("race head", lambda: probe_head(session, part.take(rows)))
+    return head

@@ -1,0 +1,161 @@
+"""Climbing the ladder: from the cheapest method to the dearest, always holding a usable model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from honed.evaluation.results import RungResult
+from honed.resources import peak_memory_mib
+from honed.tasks.contract import Array, Predictor
+from honed.training.candidate import Candidate, saved
+from honed.training.contrastive import ContrastiveRecipe
+from honed.training.finetune import HELD_OUT, FineTuneRecipe
+from honed.training.measure import estimate, utility
+from honed.training.recipe import BaselineRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
+from honed.training.session import Part, Session, joined
+from honed.training.soup import SoupRecipe, mixed
+
+ORDER = ("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "soup")
+
+
+@dataclass
+class Ladder:
+    """The rungs as they were climbed, and the best candidate so far."""
+
+    results: list[RungResult] = field(default_factory=list)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    best: Candidate | None = None
+
+    def lines(self) -> list[RungResult]:
+        """The rungs in the order climbed, the best one marked."""
+        best = self.best.name if self.best else ""
+        return [
+            self.candidates[line.name].result(line.name == best) if line.name in self.candidates else line
+            for line in self.results
+        ]
+
+
+Better = Callable[[Candidate, Ladder], None]
+
+
+def climb(
+    session: Session, on_better: Better | None = None, on_rung: Callable[[RungResult], None] | None = None
+) -> Ladder:
+    """Measure every rung that makes sense; ``on_better`` is called whenever a rung is the best so far.
+
+    Rungs that an interrupted climb of the same run has finished are read back, not climbed again.
+    """
+    ladder = Ladder()
+    for recipe in recipes(session, ladder):
+        reason = _why_not(session, recipe, ladder)
+        if reason:
+            ladder.results.append(RungResult(recipe.name, recipe.title, "skipped", None, 0.0, 0.0, note=reason))
+        else:
+            candidate = _load_or_measure(session, recipe)
+            ladder.candidates[recipe.name] = candidate
+            ladder.results.append(candidate.result(False))
+            if ladder.best is None or candidate.utility > ladder.best.utility:
+                ladder.best = candidate
+                if on_better:
+                    on_better(candidate, ladder)
+        if on_rung:
+            on_rung(ladder.lines()[-1])
+    return ladder
+
+
+def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
+    """The rungs of this task, lazily: the last ones depend on those before."""
+    facts, last = session.task.facts, ORDER.index(session.config.training.stop_after)
+    for baseline in session.task.baselines(session.problem, session.settings):
+        yield BaselineRecipe(baseline)
+    if facts.zero_shot and last >= 1:
+        yield ZeroShotRecipe()
+    if facts.linear_head and last >= 2:
+        yield ProbeRecipe()
+    if facts.linear_head and last >= 3:
+        yield ContrastiveRecipe()
+    if facts.linear_head and last >= 4:
+        yield FineTuneRecipe()
+    if facts.linear_head and last >= 5:
+        yield SoupRecipe(_predictor(ladder, "probe"), _predictor(ladder, "fine-tune"))
+
+
+def _predictor(ladder: Ladder, name: str) -> Predictor | None:
+    return ladder.candidates[name].predictor if name in ladder.candidates else None
+
+
+def _why_not(session: Session, recipe: Recipe, ladder: Ladder) -> str | None:
+    if saved(session.folder / "ladder" / recipe.name):
+        return None
+    if ladder.best is not None and session.time_left() <= 0:
+        return "the time limit was reached"
+    return recipe.skip_reason(session, ladder.best.score.value if ladder.best else None)
+
+
+def _load_or_measure(session: Session, recipe: Recipe) -> Candidate:
+    folder = session.folder / "ladder" / recipe.name
+    if saved(folder):
+        return Candidate.load(folder, session.task, session.problem)
+    candidate = measure(session, recipe)
+    candidate.save(folder)
+    return candidate
+
+
+def measure(session: Session, recipe: Recipe) -> Candidate:
+    """Fit a recipe and measure it on held-out rows, or out of fold where there are few rows."""
+    begin = time.monotonic()
+    if session.folds > 1:
+        outputs, targets = _out_of_fold(session, recipe), session.train.targets
+        predictor = recipe.fit(session, session.train, None, "all")
+    else:
+        predictor = recipe.fit(session, session.train, session.validation, HELD_OUT)
+        outputs, targets = recipe.outputs(session, predictor, session.validation), session.validation.targets
+    score = estimate(session.task, session.problem, outputs, targets, session.seed)
+    worth = utility(session.task, session.problem, session.settings, outputs, targets)
+    seconds = time.monotonic() - begin
+    return Candidate(recipe.name, recipe.title, predictor, outputs, score, worth, seconds, peak_memory_mib())
+
+
+def _out_of_fold(session: Session, recipe: Recipe) -> Array:
+    found: list[tuple[Array, Array]] = []
+    for number, (rows, held) in enumerate(session.fold_rows()):
+        predictor = recipe.fit(session, session.train.take(rows), None, f"fold {number + 1}")
+        found.append((held, recipe.outputs(session, predictor, session.train.take(held))))
+    positions = np.concatenate([held for held, _ in found])
+    outputs: Array = np.concatenate([rows for _, rows in found])
+    result: Array = outputs[np.argsort(positions)]
+    return result
+
+
+REFIT_SECONDS = 60.0
+"""The method that won is fitted again on all rows when that took at most so long the first time."""
+
+
+def refit_best(session: Session, ladder: Ladder) -> Predictor | None:
+    """The method that won, fitted again on training and validation rows together; None where that is not worth it.
+
+    The new fit is kept only if it does at least as well on the validation rows, which it has now seen, as the old one
+    did when it had not.
+    """
+    best = ladder.best
+    assert best is not None
+    parts = {"soup": ("probe", "fine-tune")}.get(best.name, (best.name,))
+    cost = sum(ladder.candidates[name].seconds for name in parts)
+    if session.folds > 1 or cost > min(REFIT_SECONDS, session.time_left()):
+        return None
+    everything: Part = joined(session.train, session.validation)
+    known = {recipe.name: recipe for recipe in recipes(session, ladder)}
+    fitted = [known[name].fit(session, everything, None, "all rows") for name in parts]
+    predictor = fitted[0] if len(fitted) == 1 else mixed(fitted[0], fitted[1], session)
+    outputs = predictor.outputs(session.validation.inputs)
+    worth = utility(session.task, session.problem, session.settings, outputs, session.validation.targets)
+    if worth < best.utility:
+        return None
+    session.choose(
+        "final fit", "training and validation rows", "chosen", "the method that won, fitted again on all of them"
+    )
+    return predictor

@@ -1,0 +1,222 @@
+"""The training loop: two plain functions over a task and a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from honed.errors import RunError
+from honed.networks.engine import device_of, to_device
+from honed.networks.precision import autocast
+from honed.progress import Step
+from honed.tasks.contract import Array, Encoded, Problem, Task
+from honed.training.batching import epoch_batches, steps_per_epoch
+from honed.training.checkpoint import load_checkpoint, save_checkpoint, snapshot
+from honed.training.optimizer import make_optimizer, set_rate
+
+CHECKPOINT_EVERY_S = 30.0
+MAX_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast one training runs.
+
+    ``learning_rate`` is that of the topmost encoder layer, ``head_rate`` that of the head; ``steps`` cuts the plan
+    short (the schedule still counts all ``epochs``).
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    head_rate: float = 1e-3
+    layer_decay: float = 0.9
+    weight_decay: float = 0.01
+    precision: str = "fp32"
+    seed: int = 0
+    patience: int = 1000
+    steps: int | None = None
+
+
+@dataclass
+class Trace:
+    """What happened in a training: losses of every step, a score after every epoch, and the best weights."""
+
+    losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    best_epoch: int = -1
+    best_weights: dict[str, torch.Tensor] | None = None
+    seconds: float = 0.0
+    finished: bool = True
+
+
+Judge = Callable[[], float]
+"""Scores the network as it stands on validation data; higher is better."""
+
+
+def train(
+    network: Any,
+    encoded: Sequence[Encoded],
+    targets: Array,
+    task: Task,
+    problem: Problem,
+    settings: Any,
+    plan: Plan,
+    *,
+    judge: Judge | None = None,
+    checkpoint: Path | None = None,
+    deadline: float | None = None,
+    step: Step | None = None,
+) -> Trace:
+    """Train in place; with a judge the best epoch's weights are kept in the trace and training stops early.
+
+    Parameters
+    ----------
+    targets : array of length n, encoded by the task
+    checkpoint : Path, optional
+        Folder to resume from and to save into every 30 s; the resumed training equals an uninterrupted one exactly.
+    deadline : float, optional
+        ``time.monotonic()`` value after which the epoch under way is the last.
+    """
+    optimizer = make_optimizer(
+        network,
+        learning_rate=plan.learning_rate,
+        head_rate=plan.head_rate,
+        layer_decay=plan.layer_decay,
+        weight_decay=plan.weight_decay,
+    )
+    torch.manual_seed(plan.seed)
+    trace, first_epoch, skip = Trace(), 0, 0
+    state = load_checkpoint(checkpoint, network, optimizer) if checkpoint else None
+    if state:
+        trace.losses, trace.scores, trace.best_epoch = state["losses"], state["scores"], state["best_epoch"]
+        first_epoch, skip = state["epoch"], state["step"]
+        if step:
+            step.advance(first_epoch * steps_per_epoch(len(encoded), plan.batch_size) + skip)
+    keeper = _Keeper(checkpoint, network, optimizer, trace)
+    keeper.restore_best()
+    for epoch in range(first_epoch, plan.epochs):
+        if not _epoch(network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step):
+            trace.finished = False
+            break
+        skip = 0
+        if judge and _judge(judge, trace, network, keeper, epoch, step) >= plan.patience:
+            break
+        keeper.save(epoch + 1, 0, every=True)
+        if deadline is not None and time.monotonic() > deadline:
+            trace.finished = epoch + 1 == plan.epochs
+            break
+    return trace
+
+
+def _judge(judge: Judge, trace: Trace, network: Any, keeper: _Keeper, epoch: int, step: Step | None) -> int:
+    """Score the epoch, keep it if it is the best, and say how many epochs ago the best was."""
+    with torch.random.fork_rng(devices=[]):
+        score = judge()
+    trace.scores.append(score)
+    if step:
+        step.note(f"epoch {epoch + 1}: {score:.4f}")
+    if trace.best_epoch < 0 or score > trace.scores[trace.best_epoch]:
+        trace.best_epoch = epoch
+        trace.best_weights = snapshot(network)
+        keeper.save_best()
+    return epoch - trace.best_epoch
+
+
+def _epoch(
+    network: Any,
+    optimizer: torch.optim.Optimizer,
+    encoded: Sequence[Encoded],
+    targets: Array,
+    task: Task,
+    problem: Problem,
+    settings: Any,
+    plan: Plan,
+    epoch: int,
+    skip: int,
+    keeper: _Keeper,
+    step: Step | None,
+) -> bool:
+    """One pass; returns False when the plan's ``steps`` cut it short."""
+    network.train()
+    device = device_of(network)
+    batches = epoch_batches([item["length"] for item in encoded], plan.batch_size, plan.seed, epoch)
+    total = plan.epochs * len(batches)
+    for position, rows in enumerate(batches):
+        if position < skip:
+            continue
+        done = epoch * len(batches) + position
+        if plan.steps is not None and done >= plan.steps:
+            keeper.save(epoch, position, every=True)
+            return False
+        set_rate(optimizer, done, total)
+        batch = to_device(network.collate([encoded[row] for row in rows]), device)
+        wanted = torch.as_tensor(targets[rows], device=device)
+        with autocast(plan.precision, device.type):
+            outputs = network(batch)
+        loss = task.loss(outputs, wanted, problem, settings)["loss"]
+        _update(network, optimizer, loss, done)
+        keeper.trace.losses.append(float(loss.detach()))
+        keeper.save(epoch, position + 1)
+        if step:
+            step.advance()
+    return True
+
+
+def _update(network: Any, optimizer: torch.optim.Optimizer, loss: torch.Tensor, done: int) -> None:
+    if not torch.isfinite(loss.detach()):
+        raise RunError(
+            "R020",
+            f"The loss became {float(loss.detach())} at step {done}.",
+            "Lower training.learning_rate or use training.precision=fp32.",
+        )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], MAX_NORM)
+    optimizer.step()
+
+
+class _Keeper:
+    """Saves the state of a training now and then, and brings the best weights back after an interruption."""
+
+    def __init__(self, folder: Path | None, network: Any, optimizer: torch.optim.Optimizer, trace: Trace) -> None:
+        self.folder, self.network, self.optimizer, self.trace = folder, network, optimizer, trace
+        self.saved = time.monotonic()
+
+    def save(self, epoch: int, position: int, every: bool = False) -> None:
+        if self.folder is None or (not every and time.monotonic() - self.saved < CHECKPOINT_EVERY_S):
+            return
+        trace = self.trace
+        state = {
+            "epoch": epoch,
+            "step": position,
+            "losses": trace.losses,
+            "scores": trace.scores,
+            "best_epoch": trace.best_epoch,
+        }
+        save_checkpoint(self.folder, self.network, self.optimizer, state)
+        self.saved = time.monotonic()
+
+    @property
+    def _best(self) -> Path | None:
+        return self.folder.with_name(self.folder.name + "-best") if self.folder else None
+
+    def save_best(self) -> None:
+        if self._best and self.trace.best_weights is not None:
+            from safetensors.torch import save_file
+
+            from honed.files import whole_file
+
+            with whole_file(self._best.with_suffix(".safetensors")) as temporary:
+                save_file({name: value.contiguous() for name, value in self.trace.best_weights.items()}, temporary)
+
+    def restore_best(self) -> None:
+        if self._best and self.trace.best_epoch >= 0:
+            from safetensors.torch import load_file
+
+            self.trace.best_weights = load_file(self._best.with_suffix(".safetensors"))

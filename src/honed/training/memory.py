@@ -1,0 +1,67 @@
+"""How much memory a fine-tuning needs, told before it starts; what does not fit is adapted or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from honed.errors import RunError
+from honed.resources import MIB, available_memory_mib
+
+SPARE = 0.85
+"""Share of the free memory a run may plan with."""
+FLOATS_PER_TOKEN_AND_WIDTH = 34
+"""Activations kept for the backward pass of one transformer layer, per token and unit of width (Korthikanti et al.,
+*Reducing activation recomputation in large transformer models*, 2022), in numbers of 2 to 4 bytes."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A way to train that fits: examples per forward pass, adapters or all weights, and the estimate in MiB."""
+
+    batch_size: int
+    lora: bool
+    needed_mib: float
+    allowed_mib: float
+    note: str = ""
+
+
+def estimate_mib(n_trained: int, n_all: int, layers: int, width: int, tokens: int) -> float:
+    """MiB for weights, gradients, two AdamW moments, the best weights kept, and activations of ``tokens`` tokens."""
+    weights = 4 * n_all * 2 + 4 * n_trained * 3
+    activations = 4 * layers * width * tokens * FLOATS_PER_TOKEN_AND_WIDTH
+    return (weights + activations) / MIB
+
+
+def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | None, adapter: str) -> Fit:
+    """The largest batch, with all weights if possible and adapters if not, that fits the memory.
+
+    Raises
+    ------
+    RunError [R021]
+        Not even one example at a time with adapters fits; the message names need and limit.
+    """
+    allowed = min(limit_mib or float("inf"), available_memory_mib() * SPARE)
+    config = network.backbone.config
+    layers = getattr(config, "num_hidden_layers", 12)
+    width = getattr(config, "hidden_size", getattr(config, "dim", 768))
+    n_all = sum(parameter.numel() for parameter in network.parameters())
+    ways = [False] if adapter == "full" else [True] if adapter == "lora" else [False, True]
+    for lora in ways:
+        size = batch_size
+        while size >= 1:
+            needed = estimate_mib(n_all // 50 if lora else n_all, n_all, layers, width, size * longest)
+            if needed <= allowed:
+                return Fit(size, lora, needed, allowed, _note(size, batch_size, lora, adapter))
+            size //= 2
+    raise RunError(
+        "R021",
+        f"Fine-tuning needs about {needed:,.0f} MiB and {allowed:,.0f} MiB may be used.",
+        "Take a smaller base, shorter texts (task_settings.max_length), or stop after the probe (training.stop_after).",
+    )
+
+
+def _note(size: int, wanted: int, lora: bool, adapter: str) -> str:
+    notes = [f"{size} examples at a time instead of {wanted}"] if size < wanted else []
+    notes += ["adapters instead of all weights"] if lora and adapter == "auto" else []
+    return ", ".join(notes) + (" so that it fits the memory" if notes else "")

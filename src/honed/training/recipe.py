@@ -1,0 +1,100 @@
+"""What a rung of the ladder does: fit on one part of the data, predict another."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from honed.networks.engine import NetworkPredictor
+from honed.tasks.contract import Array, Baseline, Predictor
+from honed.training.session import Part, Session
+
+
+class Recipe(ABC):
+    """A method of the ladder, the same for every task."""
+
+    name: str
+    title: str
+
+    def skip_reason(self, session: Session, best: float | None) -> str | None:
+        """Why this rung makes no sense here, or None. ``best`` is the best score so far."""
+        return None
+
+    @abstractmethod
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        """Fit on a part; ``watch`` are held-out rows for early stopping, ``tag`` names this fit for checkpoints."""
+
+    def outputs(self, session: Session, predictor: Predictor, part: Part) -> Array:
+        """Raw outputs for a part."""
+        return predictor.outputs(part.inputs)
+
+
+class BaselineRecipe(Recipe):
+    """A cheap method of the task's own."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline, self.name, self.title = baseline, baseline.name, baseline.title
+
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        return self.baseline.fit(part.inputs, part.targets, session.problem, session.seed)
+
+
+def with_head(network: Any, head: dict[str, Array]) -> Any:
+    """A copy of a network with this linear head."""
+    import torch
+
+    twin = copy.deepcopy(network)
+    with torch.no_grad():
+        twin.head.weight.copy_(torch.as_tensor(head["weight"]))
+        twin.head.bias.copy_(torch.as_tensor(head["bias"]))
+    return twin
+
+
+class _FrozenRecipe(Recipe):
+    """Recipes that leave the base as it is: outputs come from the cached features."""
+
+    def outputs(self, session: Session, predictor: Predictor, part: Part) -> Array:
+        assert isinstance(predictor, NetworkPredictor)
+        head = predictor.network.head
+        weight, bias = head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy()
+        found: Array = (session.frozen_features(part) @ weight.T + bias).astype(np.float32)
+        return found
+
+
+class ZeroShotRecipe(_FrozenRecipe):
+    """The names of the labels alone, no training."""
+
+    name, title = "zero-shot", "the names of the labels alone, nothing learnt"
+
+    def skip_reason(self, session: Session, best: float | None) -> str | None:
+        return None if self._head(session) is not None else "the labels have no names that say what they mean"
+
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        head = self._head(session)
+        assert head is not None
+        return NetworkPredictor(with_head(session.frozen_network(), head))
+
+    def _head(self, session: Session) -> dict[str, Array] | None:
+        def make() -> dict[str, Array] | None:
+            return session.task.zero_shot(session.frozen_network(), session.problem, session.settings)
+
+        found: dict[str, Array] | None = session.remember("zero-shot head", make)
+        return found
+
+
+class ProbeRecipe(_FrozenRecipe):
+    """A linear head on the frozen base's features."""
+
+    name, title = "probe", "a linear head on the frozen base"
+
+    def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
+        return NetworkPredictor(with_head(session.frozen_network(), probe_head(session, part)))
+
+
+def probe_head(session: Session, part: Part) -> dict[str, Array]:
+    """The head a probe fits on the frozen features of a part."""
+    features = session.frozen_features(part)
+    return session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)

@@ -1,0 +1,169 @@
+"""All that the rungs of the ladder share: data, base, settings, clock, progress, and what was computed once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from honed.config import RunConfig
+from honed.evaluation.results import Choice
+from honed.files import whole_file
+from honed.networks import engine, precision
+from honed.progress import Progress, Silent
+from honed.tasks.contract import Array, Input, Problem, Task
+from honed.zoo.base import Base
+
+
+@dataclass(frozen=True)
+class Part:
+    """Inputs with their encoded targets, and each one's row in the session's table of frozen features."""
+
+    inputs: list[Input]
+    targets: Array
+    rows: Array
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, positions: Array) -> Part:
+        """The examples at these positions."""
+        return Part([self.inputs[position] for position in positions], self.targets[positions], self.rows[positions])
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Both parts, one after the other."""
+    targets, rows = [np.concatenate(pair) for pair in ((first.targets, second.targets), (first.rows, second.rows))]
+    return Part(first.inputs + second.inputs, targets, rows)
+
+
+def make_parts(inputs: list[Input], targets: Array, train: Array, validation: Array) -> tuple[Part, Part]:
+    """Training and validation parts of a table, features numbered in that order."""
+    first = Part([inputs[row] for row in train], targets[train], np.arange(len(train)))
+    numbers = np.arange(len(train), len(train) + len(validation))
+    return first, Part([inputs[row] for row in validation], targets[validation], numbers)
+
+
+@dataclass
+class Session:
+    """One climb of the ladder.
+
+    ``folds`` is 1 where validation rows are held out; for little data it is the number of cross-validation folds,
+    ``validation`` is then empty and every recipe is measured on all training rows, out of fold.
+    """
+
+    task: Task
+    problem: Problem
+    settings: Any
+    config: RunConfig
+    base: Base | None
+    train: Part
+    validation: Part
+    folder: Path
+    folds: int = 1
+    progress: Progress = field(default_factory=Silent)
+    deadline: float | None = None
+    choices: list[Choice] = field(default_factory=list)
+    _cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        return self.config.training.seed
+
+    def fold_rows(self) -> list[tuple[Array, Array]]:
+        """Training and held-out positions of every fold, over the training part."""
+        from sklearn.model_selection import KFold, StratifiedKFold
+
+        targets, n = self.train.targets, len(self.train)
+        whole = targets.ndim == 1 and targets.dtype.kind == "i"
+        rarest = int(np.bincount(targets)[np.unique(targets)].min()) if whole else 0
+        kind = StratifiedKFold if rarest >= self.folds else KFold
+        splitter = kind(min(self.folds, n), shuffle=True, random_state=self.seed)
+        return list(splitter.split(np.zeros(n), targets if rarest >= self.folds else None))
+
+    def time_left(self) -> float:
+        """Seconds until the deadline, infinite without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+    def remember(self, key: str, make: Callable[[], Any]) -> Any:
+        """Compute something once in this climb."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def forget(self, key: str) -> None:
+        """Free something remembered."""
+        self._cache.pop(key, None)
+
+    def choose(self, name: str, value: Any, origin: Any, reason: str = "") -> None:
+        """Note a choice for the report, once by name."""
+        self.choices = [choice for choice in self.choices if choice.name != name]
+        self.choices.append(Choice(name, str(value), origin, reason))
+
+    def fresh_network(self) -> Any:
+        """The base with a fresh head, on the device of this run."""
+        network = self.task.build(self.base, self.problem, self.settings, self.seed)
+        return network.to(device())
+
+    def frozen_network(self) -> Any:
+        """The base as it came, kept in memory: never train this one."""
+        return self.remember("frozen network", self.fresh_network)
+
+    def precision(self) -> str:
+        """Number format of training and of frozen features; timed once and kept for resumed runs."""
+        kept = self.folder / "precision.txt"
+        if kept.exists():
+            return kept.read_text(encoding="utf-8").strip()
+        found = self._choose_precision()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(found + "\n", encoding="utf-8")
+        return found
+
+    def _choose_precision(self) -> str:
+        wanted = self.config.training.precision
+        if wanted != "auto":
+            self.choose("training.precision", wanted, "yours")
+            return wanted
+        found, reason = precision.choose(self._timing_work(), device())
+        self.choose("training.precision", found, "chosen", reason)
+        return found
+
+    def _timing_work(self) -> Callable[[], Any]:
+        network = self.frozen_network()
+        sample = network.encode(self.train.inputs[:64])
+        batch = engine.to_device(network.collate(sample), engine.device_of(network))
+
+        def work() -> None:
+            network(batch).float().square().mean().backward()
+            network.zero_grad(set_to_none=True)
+
+        return work
+
+    def frozen_features(self, part: Part) -> Array:
+        """Features of the base for the inputs of a part; all are computed once, and kept on disk for resumed runs."""
+        features: Array = self.remember("frozen features", self._frozen_features)
+        return features[part.rows]
+
+    def _frozen_features(self) -> Array:
+        kept = self.folder / "features.npy"
+        if kept.exists():
+            found: Array = np.load(kept, allow_pickle=False)
+            return found
+        inputs = self.train.inputs + self.validation.inputs
+        with self.progress.step("reading the texts with the frozen base", len(inputs)) as step:
+            network, number_format = self.frozen_network(), self.precision()
+            found = engine.features_of(network, inputs, precision=number_format, advance=step.advance)
+        with whole_file(kept) as temporary, temporary.open("wb") as stream:
+            np.save(stream, found)
+        return found
+
+
+def device() -> str:
+    """ "cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,63 @@
+"""``evaluate``: a packaged model on rows whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from honed.data.read import read_table
+from honed.evaluation.evaluate import Background, evaluate_model
+from honed.evaluation.results import Estimate, Evaluation
+from honed.files import read_json
+from honed.model import Model
+from honed.progress import Progress, Silent
+
+
+def evaluate(
+    model: str | Path | Model,
+    data: Any,
+    *,
+    group: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on new rows: figures with intervals, weaknesses, and a verdict.
+
+    Parameters
+    ----------
+    model : path of a bundle, or Model
+    data : path, list, or frame with the columns the model reads and its target
+    group : names of columns whose groups are compared
+
+    Raises
+    ------
+    BundleError, DataError
+    """
+    progress = progress or Silent()
+    loaded = model if isinstance(model, Model) else Model.load(model)
+    with progress.step("reading the data"):
+        table = read_table(data)
+    return evaluate_model(loaded, table, background=background_of(loaded), group=tuple(group or ()), progress=progress)
+
+
+def background_of(model: Model) -> Background:
+    """What a bundle remembers of its training: hashes of the inputs learnt from, the cheapest baseline, its own scores."""
+    if model.folder is None:
+        return Background()
+    baselines = {}
+    kind = model.folder / "baseline" / "kind.json"
+    if kind.is_file():
+        facts = read_json(kind)
+        baselines[facts["name"]] = model.task.load_predictor(facts["kind"], kind.parent, model.problem)
+    seen: frozenset[int] = frozenset()
+    if (model.folder / "seen.safetensors").is_file():
+        from safetensors.numpy import load_file
+
+        seen = frozenset(load_file(model.folder / "seen.safetensors")["hashes"].tolist())
+    validation = model.provenance.get("validation")
+    return Background(
+        baselines=baselines,
+        trivial=list(baselines),
+        seen=seen,
+        validation=Estimate(**validation) if validation else None,
+    )

@@ -1,0 +1,114 @@
+"""``inspect``: everything noticed about the data, before anything is learnt from it."""
+
+from __future__ import annotations
+
+import time as clock
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from honed.config import RunConfig, override
+from honed.data.table import Roles, Table
+from honed.progress import Progress, Silent
+from honed.report.inspection import ColumnFacts, Inspection
+from honed.verbs.prepare import Prepared, prepare
+
+
+def inspect(
+    data: Any,
+    *,
+    target: str | None = None,
+    text: Sequence[str] | None = None,
+    time: str | None = None,
+    group: Sequence[str] | None = None,
+    entity: str | None = None,
+    task: str = "text-classification",
+    settings: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Look at data and say everything at once: roles of columns, problem, split, findings with remedies.
+
+    Parameters
+    ----------
+    data : path, list, or pandas / polars / Arrow frame
+    target, text, time, group, entity : column names
+        Override what would be chosen.
+
+    Raises
+    ------
+    DataError
+        The data cannot be read at all, or a named column does not exist. Anything less is a finding.
+    """
+    begin, config = clock.monotonic(), RunConfig()
+    changes = {"task": task, "data.target": target, "data.text": list(text or []), "data.time": time,
+               "data.group": list(group or []), "data.entity": entity, **(settings or {})}  # fmt: skip
+    override(config, changes)
+    prepared = prepare(data, config, test=True, progress=progress or Silent())
+    return inspection_of(prepared, clock.monotonic() - begin)
+
+
+def inspection_of(prepared: Prepared, seconds: float) -> Inspection:
+    """The plain result of what was prepared."""
+    table, problem = prepared.table, prepared.problem
+    return Inspection(
+        source=table.source,
+        digest=table.digest,
+        n_rows=table.n_rows,
+        n_columns=len(table.names),
+        reading=table.reading,
+        columns=[_column(table, name, prepared.roles) for name in table.names],
+        roles=prepared.roles,
+        task=prepared.task.name,
+        kind=problem.kind if problem else "",
+        labels=_labels(prepared),
+        findings=prepared.findings,
+        split=prepared.split.description if prepared.split else "",
+        suggestion=_suggestion(prepared),
+        seconds=seconds,
+    )
+
+
+def _column(table: Table, name: str, roles: Roles) -> ColumnFacts:
+    column = table.arrow.column(name)
+    nested = pa.types.is_nested(column.type)
+    distinct = (
+        len({str(value) for value in column.slice(0, 10_000).to_pylist()})
+        if nested
+        else pc.count_distinct(column).as_py()
+    )
+    example = next((str(value) for value in column.slice(0, 100).to_pylist() if value not in (None, "")), "")
+    share = column.null_count / max(1, len(column))
+    return ColumnFacts(
+        name, str(column.type), role_of(name, roles), roles.reasons.get(name, ""), share, int(distinct), example[:60]
+    )
+
+
+def role_of(name: str, roles: Roles) -> str:
+    """The part a column plays, in one word."""
+    if name in roles.text:
+        return "text"
+    if name in roles.group:
+        return "group"
+    singles = {"target": roles.target, "time": roles.time, "entity": roles.entity, "id": roles.id}
+    return next((role for role, holder in singles.items() if holder == name), "ignored")
+
+
+def _labels(prepared: Prepared) -> list[tuple[str, int]]:
+    if prepared.problem is None or prepared.targets is None or not prepared.problem.labels:
+        return []
+    targets, names = prepared.targets, prepared.problem.labels
+    counts = (
+        Counter({i: int(n) for i, n in enumerate(targets.sum(axis=0))})
+        if targets.ndim == 2
+        else Counter(targets.tolist())
+    )
+    return [(names[i], n) for i, n in counts.most_common() if i >= 0]
+
+
+def _suggestion(prepared: Prepared) -> str:
+    if prepared.problem is None:
+        return "Mend the blockers first."
+    return f"honed finetune {prepared.table.source} --target {prepared.problem.target}"

@@ -1,0 +1,118 @@
+"""What ``inspect`` and ``finetune`` both begin with: read, find roles, frame the problem, check, divide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from honed.checks.audit import audit
+from honed.checks.duplicates import joined_texts
+from honed.checks.shingles import cluster_near_duplicates
+from honed.config import RunConfig, fill
+from honed.data.read import read_table
+from honed.data.roles import infer_roles
+from honed.data.split import Split, split_rows
+from honed.data.table import Roles, Table
+from honed.errors import DataError
+from honed.finding import Finding, by_level
+from honed.progress import Progress
+from honed.tasks.contract import Array, Problem, Task, labelled
+from honed.tasks.registry import get_task
+
+TOO_FEW_TO_TEST = 50
+"""With fewer labelled rows none are kept back for a test unless a test file is given."""
+
+
+@dataclass
+class Prepared:
+    """A table that was looked at; ``problem``, ``targets`` and ``split`` are None where a blocker stands in the way."""
+
+    table: Table
+    roles: Roles
+    task: Task
+    settings: Any
+    findings: list[Finding]
+    problem: Problem | None = None
+    targets: Array | None = None
+    split: Split | None = None
+
+
+def prepare(data: Any, config: RunConfig, *, test: bool, progress: Progress) -> Prepared:
+    """Read and check data; blockers are findings here, not errors.
+
+    Parameters
+    ----------
+    test : bool
+        Keep rows back for the final evaluation.
+    """
+    task = get_task(config.task)
+    settings = fill(task.config, config.task_settings)
+    with progress.step("reading the data") as step:
+        table = read_table(data)
+        step.note(f"{table.n_rows:,} rows")
+    chosen = config.data
+    roles = infer_roles(
+        table, target=chosen.target, text=chosen.text, time=chosen.time, group=chosen.group, entity=chosen.entity
+    )
+    findings = task.validate(table, roles, settings)
+    if any(finding.level == "blocker" for finding in findings):
+        findings += audit(table, roles, progress=progress, seed=config.training.seed)
+        return Prepared(table, roles, task, settings, by_level(findings))
+    problem = task.frame(table, roles, settings)
+    targets = task.targets(table, problem)
+    texts = tuple(name for name in roles.text if name in table.names)
+    clusters = _clusters(table, texts, config.training.seed, progress)
+    split = _divide(table, roles, task, problem, targets, clusters, config, test)
+    findings += audit(
+        table, roles, targets=targets, labels_=problem.labels, clusters=clusters, split=split,
+        seed=config.training.seed, progress=progress,
+    )  # fmt: skip
+    return Prepared(table, roles, task, settings, by_level(findings), problem, targets, split)
+
+
+def _clusters(table: Table, texts: Sequence[str], seed: int, progress: Progress) -> Array | None:
+    if not texts:
+        return None
+    with progress.step("looking for near duplicates"):
+        return cluster_near_duplicates(joined_texts(table, tuple(texts)), seed=seed)
+
+
+def _divide(
+    table: Table,
+    roles: Roles,
+    task: Task,
+    problem: Problem,
+    targets: Array,
+    clusters: Array | None,
+    config: RunConfig,
+    test: bool,
+) -> Split:
+    """Divide the labelled rows; rows without a target and without any text are in no part."""
+    usable = labelled(targets)
+    inputs = task.inputs(table, problem)
+    filled = np.array(
+        [not all(isinstance(part, str) and not part.strip() for part in row) for row in inputs], dtype=bool
+    )
+    rows = np.flatnonzero(usable & filled)
+    if len(rows) < task.facts.min_rows:
+        raise DataError("D025", f"Only {len(rows)} rows have both a label and something to read.", "Label more rows.")
+    keep_back = config.data.test if test and len(rows) >= TOO_FEW_TO_TEST else 0.0
+    validation = config.data.validation if len(rows) >= few_rows() else 0.0
+    split = split_rows(
+        table.take(rows),
+        task.split_hint(table, roles, problem),
+        targets[rows],
+        validation=validation,
+        test=keep_back,
+        clusters=None if clusters is None else clusters[rows],
+        seed=config.training.seed,
+    )
+    return Split(rows[split.train], rows[split.validation], rows[split.test], split.description)
+
+
+def few_rows() -> int:
+    """Below so many labelled rows methods are compared by cross-validation, not on held-out rows."""
+    return 400

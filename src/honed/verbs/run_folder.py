@@ -1,0 +1,68 @@
+"""The folder of a run: its name, what it was started with, and whether it can go on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from honed.errors import RunError
+from honed.files import read_json, write_json
+
+STATE = "state.json"
+
+
+@dataclass
+class RunState:
+    """What a run was started with; ``finished`` once its report is written."""
+
+    name: str
+    data: str
+    data_digest: str
+    test: str
+    settings: dict[str, Any]
+    finished: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Write ``state.json``."""
+        write_json(folder / STATE, asdict(self))
+
+
+def read_state(folder: Path) -> RunState:
+    """What a run was started with.
+
+    Raises
+    ------
+    RunError [R030]
+        The folder holds no run.
+    """
+    try:
+        return RunState(**read_json(folder / STATE))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(
+            "R030", f"{folder} holds no run to resume.", "Pass the folder that finetune made, such as runs/NAME."
+        ) from error
+
+
+def run_name(source: Any) -> str:
+    """A name for a run from its data: tickets.csv gives "tickets"."""
+    stem = Path(str(source)).name.split(".")[0] if isinstance(source, str | Path) else "run"
+    return re.sub(r"[^\w-]+", "-", stem).strip("-").lower() or "run"
+
+
+def choose_folder(out: Path, name: str, state: RunState) -> tuple[Path, bool]:
+    """The folder for a run, and whether it goes on there: an unfinished run with the same data and settings does."""
+    folder = out / name
+    number = 1
+    while (folder / STATE).exists():
+        before = read_state(folder)
+        if not before.finished and (before.data_digest, before.settings, before.test) == (
+            state.data_digest,
+            state.settings,
+            state.test,
+        ):
+            return folder, True
+        number += 1
+        folder = out / f"{name}-{number}"
+    return folder, False

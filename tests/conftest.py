@@ -1,0 +1,85 @@
+"""What all tests share: made-up tickets, a tiny random base, one small bundle. No network is ever used."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+from honed.tasks.text_classification.sample import sample
+
+FAST = {
+    "training.race": 1,
+    "training.epochs": 3,
+    "training.precision": "fp32",
+    "training.stop_after": "probe",
+    "task_settings.max_length": 32,
+}
+"""Settings with which a tiny model goes through the whole of ``finetune`` in seconds."""
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may leave the machine: any connection but one to the machine itself is an error."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        assert self.family == socket.AF_UNIX or host in ("127.0.0.1", "::1", "localhost"), f"connection to {address}"
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def tiny_base() -> Path:
+    """A folder in hub format with a tiny BERT that knows the words of the sample."""
+    base = sample().base
+    assert base is not None
+    return base
+
+
+def rows_of_sample(n: int = 96) -> list[dict[str, str]]:
+    """Rows of the made-up tickets as dictionaries."""
+    table = sample().table
+    return [
+        {"text": text, "team": team} for text, team in zip(table.column("text"), table.column("team"), strict=True)
+    ][:n]
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Rows as a CSV file."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    """96 made-up tickets of three teams as CSV."""
+    return write_csv(tmp_path / "tickets.csv", rows_of_sample())
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """The folder of a finished run; tests must not change it."""
+    from honed import finetune
+
+    place = tmp_path_factory.mktemp("run")
+    data = write_csv(place / "tickets.csv", rows_of_sample())
+    return finetune(data, base=tiny_base, out=place / "runs", settings=dict(FAST)).folder
+
+
+@pytest.fixture
+def bundle(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of a small bundle that a test may damage."""
+    return Path(shutil.copytree(finished_run / "model", tmp_path / "bundle"))
