@@ -212,11 +212,11 @@ def _plain_header(lines: list[str]) -> bool:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """The first row names columns: distinct short names, no numbers, and hardly one is a value of its own column."""
+    """The first row names columns: short names, most of them distinct, no numbers, and hardly one is a value of its own column."""
     first, rest = [cell.strip() for cell in rows[0]], rows[1:500]
     named = [cell for cell in first if cell]
     if (
-        len(set(named)) != len(named)
+        2 * len(set(named)) < len(named)
         or len(named) < max(1, len(first) - 1)
         or not all(_NAME.match(cell) for cell in named)
     ):
