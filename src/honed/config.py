@@ -113,7 +113,7 @@ def _set_one(config: Any, name: str, value: Any) -> None:
             place[leaf] = value
             return
     known = {item.name: item for item in dataclasses.fields(place)} if dataclasses.is_dataclass(place) else {}
-    if leaf not in known:
+    if leaf not in known or dataclasses.is_dataclass(getattr(place, leaf)):
         names = list(flatten(config))
         close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
         raise ConfigError(

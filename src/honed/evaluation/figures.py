@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from honed.evaluation.results import CalibrationBin, CalibrationResult, ClassResult, Estimate, MetricResult
-from honed.metrics.calibration import expected_calibration_error, reliability_bins
+from honed.metrics.calibration import error_by_chance, expected_calibration_error, reliability_bins
 from honed.metrics.classification import by_label, confusion_matrix
 from honed.metrics.intervals import Interval, bootstrap_interval, wilson
 from honed.model import Model
@@ -113,9 +113,8 @@ def calibration(
     plain = model.task.decode(outputs, model.problem, Decision(thresholds=model.decision.thresholds))
     before = expected_calibration_error(np.asarray(plain.confidence, dtype=float), right)
     bins = [CalibrationBin(*bin_) for bin_ in reliability_bins(confidence, right)]
-    return CalibrationResult(
-        Estimate(value, min(value, float(low)), max(value, float(high))), before, model.decision.temperature, bins
-    )
+    error = Estimate(value, min(value, float(low)), max(value, float(high)))
+    return CalibrationResult(error, before, model.decision.temperature, bins, *error_by_chance(confidence, seed))
 
 
 def support_of(targets: Array, n_labels: int) -> Any:

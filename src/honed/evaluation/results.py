@@ -66,12 +66,15 @@ class CalibrationBin:
 @dataclass(frozen=True)
 class CalibrationResult:
     """How far confidence can be believed. ``error`` is the expected calibration error, ``uncalibrated`` the same
-    without the temperature."""
+    without the temperature; ``by_chance`` what perfect confidences would show on so many rows, ``chance_high`` the
+    most they would in 97.5 of 100 cases."""
 
     error: Estimate
     uncalibrated: float
     temperature: float
     bins: list[CalibrationBin]
+    by_chance: float = 0.0
+    chance_high: float = 0.0
 
 
 @dataclass(frozen=True)

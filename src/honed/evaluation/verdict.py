@@ -170,7 +170,11 @@ def _honest(evidence: Evidence) -> list[Reason]:
             )
         )
     calibration = evidence.calibration
-    if calibration is not None and calibration.error.low > LIMITS.calibration_care:
+    if (
+        calibration is not None
+        and calibration.error.value > calibration.chance_high
+        and calibration.error.value - calibration.by_chance > LIMITS.calibration_care
+    ):
         reasons.append(
             (
                 "ship with care",

@@ -34,11 +34,24 @@ def _sigmoid_loss(logits: Array, targets: Array) -> float:
     return float((np.logaddexp(0, logits) - targets * logits).mean())
 
 
-def expected_calibration_error(confidence: Array, right: Array, n_bins: int = 15) -> float:
-    """Mean distance between confidence and share right, over bins of equal numbers of rows; 0 is perfect, 1 worst."""
+def expected_calibration_error(confidence: Array, right: Array) -> float:
+    """Mean distance between confidence and share right, over bins of equal numbers of rows; 0 is perfect, 1 worst.
+
+    There are 15 bins, fewer where they would hold under 30 rows: small bins are off by chance alone.
+    """
+    n_bins = min(15, max(1, len(confidence) // 30))
     bins = reliability_bins(confidence, right, n_bins)
     total = sum(n for *_, n in bins)
     return float(sum(n * abs(mean - share) for _, _, mean, share, n in bins) / total) if total else 0.0
+
+
+def error_by_chance(confidence: Array, seed: int = 0) -> tuple[float, float]:
+    """Mean and 97.5th percentile of the calibration error that perfectly calibrated confidences show on these rows."""
+    rng = np.random.default_rng(seed)
+    n = 1000 if len(confidence) <= 5000 else 200
+    draws = (rng.random(len(confidence)) < confidence for _ in range(n))
+    found = [expected_calibration_error(confidence, draw.astype(float)) for draw in draws]
+    return float(np.mean(found)), float(np.percentile(found, 97.5))
 
 
 def reliability_bins(confidence: Array, right: Array, n_bins: int = 10) -> list[tuple[float, float, float, float, int]]:

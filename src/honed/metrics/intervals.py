@@ -29,7 +29,8 @@ def wilson(hits: float, n: int, z: float = 1.959964) -> Interval:
     share = hits / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(share, float(max(0.0, middle - half)), float(min(1.0, middle + half)))
+    low = 0.0 if hits == 0 else float(max(0.0, middle - half))
+    return Interval(share, low, 1.0 if hits == n else float(min(1.0, middle + half)))
 
 
 def bootstrap_interval(
