@@ -54,6 +54,8 @@ def whole_folder(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
+        for path in temporary.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         _replace_folder(temporary, target)
     except OSError as error:
         raise tell_os_error(error, target) from error

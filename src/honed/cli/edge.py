@@ -80,7 +80,8 @@ def run_safely(app: Any) -> int:
     usage_error = typer.BadParameter.__mro__[2]  # ClickException: typer carries its own copy of click
 
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except HonedError as error:
         from honed.report.terminal import print_error
 
@@ -99,4 +100,3 @@ def run_safely(app: Any) -> int:
             raise
         print(ConfigError("C012", error.format_message(), "See --help."), file=sys.stderr)  # type: ignore[attr-defined]
         return 2
-    return 0
