@@ -9,6 +9,9 @@ from honed.model import Model
 from honed.report.words import figure, interval
 
 
+MOST_LABELS = 40
+
+
 def card_text(report: RunReport, model: Model) -> str:
     """Markdown with the front matter that model hubs read. It quotes no row of the data."""
     base, problem, evaluation = model.provenance.get("base") or {}, model.problem, report.evaluation
@@ -49,7 +52,9 @@ def card_text(report: RunReport, model: Model) -> str:
 def _purpose(report: RunReport, model: Model) -> str:
     problem = model.problem
     reads = " and ".join(f'"{name}"' for name in problem.inputs)
-    gives = f"one of {len(problem.labels)} labels" if problem.labels else "a number"
+    names = ", ".join(problem.labels[:MOST_LABELS]) + (", ..." if len(problem.labels) > MOST_LABELS else "")
+    several = "any of" if problem.kind == "multilabel" else "one of"
+    gives = f"{several} {len(problem.labels)} labels ({names})" if problem.labels else "a number"
     return f'Reads {reads} and gives "{problem.target}", {gives}. It was made for data like {report.data_source} and for nothing else.'
 
 
