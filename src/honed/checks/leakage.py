@@ -12,7 +12,7 @@ from honed.data.table import Roles, Table
 from honed.finding import Finding
 
 Array = np.ndarray[Any, np.dtype[Any]]
-NEARLY_ALL, MOST_OF_A_CLASS = 0.97, 0.8
+NEARLY_ALL, MOST_OF_A_CLASS, HARDLY_ELSEWHERE = 0.97, 0.8, 0.9
 MOST_ROWS = 30_000
 
 
@@ -37,7 +37,7 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
             remedy = (
                 "The model does not read it. Do not add it as an input: it will be missing when a prediction is needed."
             )
-            findings.append(Finding("D130", "tip", message, remedy, (name,), details={"share": share}))
+            findings.append(Finding("D130", "issue", message, remedy, (name,), details={"share": share}))
     return findings
 
 
@@ -68,7 +68,7 @@ def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tupl
         if rows.sum() < 10 or rows.all():
             continue
         inside = np.asarray(matrix[rows].sum(axis=0)).ravel()
-        hits = np.flatnonzero((inside >= MOST_OF_A_CLASS * rows.sum()) & (inside >= NEARLY_ALL * total))
+        hits = np.flatnonzero((inside >= MOST_OF_A_CLASS * rows.sum()) & (inside >= HARDLY_ELSEWHERE * total))
         if len(hits):
             word, name = words[hits[np.argmax(inside[hits])]], labels[label] if label < len(labels) else str(label)
             message = f'"{word}" stands in {inside[hits].max():,.0f} of {rows.sum():,} texts of "{name}" and hardly anywhere else.'

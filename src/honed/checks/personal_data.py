@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from honed.data.table import Table
 from honed.finding import Finding
+from honed.wording import counted
 
 
 def _luhn(text: str) -> bool:
@@ -133,14 +134,9 @@ def check_personal(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     """D160: personal data in the texts the model reads. D161: columns named like personal data."""
     findings = []
     for column in columns:
-        for found in find_personal(table.arrow.column(column).cast(pa.string())):
-            n = len(found.rows)
-            message = f'{n:,} {"row holds" if n == 1 else "rows hold"} {found.kind} in "{column}".'
-            remedy = "Mask them before training if the model does not need them; the law may ask for it."
-            rows = tuple(row + 1 for row in found.rows[:20])
-            findings.append(
-                Finding("D160", "issue", message, remedy, (column,), rows, n, found.examples[:3], {"kind": found.kind})
-            )
+        found = find_personal(table.arrow.column(column).cast(pa.string()))
+        if found:
+            findings.append(_told(column, found))
     named = tuple(name for name in table.names if NAMES.search(name) and name not in columns)
     if named:
         message = f"{_listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
@@ -150,6 +146,18 @@ def check_personal(table: Table, columns: tuple[str, ...]) -> list[Finding]:
             Finding("D160", "passed", "No e-mail addresses, phone, account or card numbers were found in the texts.")
         )
     return findings
+
+
+def _told(column: str, found: list[Found]) -> Finding:
+    """One finding for a column, with all kinds that occur in it."""
+    rows = sorted({row for kind in found for row in kind.rows})
+    kinds = ", ".join(f"{kind.kind} ({len(kind.rows):,})" for kind in found)
+    message = f'{counted(len(rows), "row")} of "{column}" with personal data: {kinds}.'
+    remedy = "Mask them before training if the model does not need them; the law may ask for it."
+    shown = tuple(row + 1 for row in rows[:20])
+    examples = tuple(kind.examples[0] for kind in found)
+    details = {"kinds": {kind.kind: len(kind.rows) for kind in found}}
+    return Finding("D160", "issue", message, remedy, (column,), shown, len(rows), examples, details)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -150,9 +150,7 @@ def _better(evidence: Evidence) -> list[Reason]:
 def _honest(evidence: Evidence) -> list[Reason]:
     reasons: list[Reason] = []
     leaks = [
-        finding
-        for finding in evidence.findings
-        if finding.code in ("D130", "D131") and finding.level in ("blocker", "issue")
+        finding for finding in evidence.findings if finding.code == "D131" and finding.level in ("blocker", "issue")
     ]
     reasons += [("ship with care", f"The data may give the answer away: {leak.message}") for leak in leaks[:2]]
     if evidence.unknown_share > LIMITS.known_labels:

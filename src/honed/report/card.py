@@ -8,7 +8,6 @@ from honed.evaluation.results import RunReport
 from honed.model import Model
 from honed.report.words import figure, interval
 
-
 MOST_LABELS = 40
 
 

@@ -71,18 +71,26 @@ def print_findings(console: Console, findings: Sequence[Finding], *, most: int =
     """Findings, the gravest first, each with what to do; those that passed in one line."""
     told = [finding for finding in by_level(list(findings)) if finding.level in ("blocker", "issue", "tip")]
     heading(console, counted(len(told), "finding") if told else "No findings: the data looks sound")
+    grid = _grid(("", "left"), ("", "left"), ("", "left"))
     for finding in told[:most]:
-        line = Text(f"{finding.level:<8}", style=LEVEL_STYLE[finding.level])
-        line.append(f"{finding.code}  ", style="dim")
-        line.append(finding.message, style="default")
-        console.print(line)
-        if finding.remedy and finding.level != "tip":
-            console.print(Text("              " + finding.remedy, style="dim"))
+        text = Text(finding.message)
+        if finding.level != "tip":
+            text.append("\n" + " ".join(filter(None, (finding.remedy, _rows(finding)))), style="dim")
+        grid.add_row(Text(finding.level, style=LEVEL_STYLE[finding.level]), Text(finding.code, style="dim"), text)
+    if told:
+        console.print(grid)
     if len(told) > most:
         console.print(f"... and {len(told) - most} more in the report", style="dim")
     passed = sorted({finding.code for finding in findings if finding.level == "passed"})
     if passed:
         console.print(Text(f"passed  {', '.join(passed)}", style="green"))
+
+
+def _rows(finding: Finding) -> str:
+    if not finding.rows:
+        return ""
+    more = ", ..." if max(finding.n_rows, len(finding.rows)) > 5 else ""
+    return f"({'row' if len(finding.rows) == 1 else 'rows'} {', '.join(map(str, finding.rows[:5]))}{more})"
 
 
 def rung_line(rung: RungResult, unit: str) -> Text:
@@ -109,8 +117,10 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     heading(console, "Verdict")
     console.print(Text(verdict.answer.upper(), style=VERDICT_STYLE[verdict.answer]))
     console.print(Text(verdict.headline))
+    grid = _grid(("", "left"), ("", "left"))
     for reason in verdict.reasons:
-        console.print(Text(f" - {reason}"))
+        grid.add_row(" -", Text(reason))
+    console.print(grid)
     console.print(Text(verdict.power, style="dim"))
 
 

@@ -75,7 +75,8 @@ class TextClassification(Task):
             )
         if roles.entity:
             return SplitHint("group", roles.entity, f'rows of one "{roles.entity}" stay on one side')
-        return SplitHint("stratify", problem.target, f'every part has the same mix of "{problem.target}"')
+        newest = f" (--time {roles.time} tests on the newest rows instead)" if roles.time else ""
+        return SplitHint("stratify", problem.target, f'every part has the same mix of "{problem.target}"{newest}')
 
     def inputs(self, table: Table, problem: Problem) -> list[Input]:
         absent = [name for name in problem.inputs if name not in table.names]
