@@ -5,11 +5,12 @@ Every function returns markup that is safe to put into a page: all texts are esc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
 from honed.evaluation.results import CalibrationBin, Estimate, RungResult
-from honed.report.words import duration, figure, shortened
+from honed.report.words import figure, shortened
 
 WIDTH = 640
 
@@ -32,8 +33,8 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]], unit: str, title: str) -
         return ""
     low, high = min(row[1].low for row in rows), max(row[1].high for row in rows)
     pad = 0.06 * (high - low) or 0.05
-    low, high = (max(0.0, low - pad), min(1.0, high + pad)) if unit == "%" else (low - pad, high + pad)
-    left, right = 230.0, WIDTH - 90.0
+    low, high = (math.floor(10 * low) / 10, math.ceil(10 * high) / 10) if unit == "%" else (low - pad, high + pad)
+    left, right = 270.0, WIDTH - 80.0
 
     def x(value: float) -> float:
         return left + (value - low) / (high - low or 1) * (right - left)
@@ -41,7 +42,15 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]], unit: str, title: str) -
     parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{len(rows) * 30 + 6}" y2="{len(rows) * 30 + 6}"/>']
     for share in (0.0, 0.5, 1.0):
         value = low + share * (high - low)
-        parts.append(_text(x(value), len(rows) * 30 + 22, figure(value, unit), "middle", "small"))
+        parts.append(
+            _text(
+                x(value),
+                len(rows) * 30 + 22,
+                f"{100 * value:.0f} %" if unit == "%" else figure(value, unit),
+                "middle",
+                "small",
+            )
+        )
     for index, (name, estimate, kind) in enumerate(rows):
         y = index * 30 + 16
         parts += [
@@ -54,12 +63,9 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]], unit: str, title: str) -
 
 
 def ladder(rungs: Sequence[RungResult], unit: str) -> str:
-    """The rungs as dots with intervals, the best one marked, seconds beside each."""
+    """The rungs as dots with intervals, the best one marked."""
     done = [rung for rung in rungs if rung.score is not None]
-    rows = [
-        (f"{rung.title.split(' (')[0]}, {duration(rung.seconds)}", rung.score, "best" if rung.best else "")
-        for rung in done
-    ]
+    rows = [(rung.title.split(" (")[0], rung.score, "best" if rung.best else "") for rung in done]
     return whiskers([row for row in rows if row[1]], unit, "The rungs of the ladder with their scores")  # type: ignore[misc]
 
 
