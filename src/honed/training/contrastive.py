@@ -5,6 +5,7 @@ Every pair within a batch counts, so each text is read once where a scheme of sa
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ class ContrastiveRecipe(Recipe):
         encoded = network.encode(part.inputs)
         steps = n_steps(len(part))
         with session.progress.step(f"{self.title} ({tag})", steps) as step:
-            draw_together(network, encoded, part.targets, steps, session.precision(), session.seed, step)
+            left = session.time_left() / session.folds
+            draw_together(network, encoded, part.targets, steps, session.precision(), session.seed, step, left)
         features = features_of(network, part.inputs, precision=session.precision())
         head = session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)
         return NetworkPredictor(with_head(network, head))
@@ -65,9 +67,19 @@ def n_steps(n: int) -> int:
 
 
 def draw_together(
-    network: Any, encoded: list[Any], targets: Array, steps: int, number_format: str, seed: int, step: Step
+    network: Any,
+    encoded: list[Any],
+    targets: Array,
+    steps: int,
+    number_format: str,
+    seed: int,
+    step: Step,
+    seconds: float = float("inf"),
 ) -> None:
-    """Train the network's features in place so that the cosine of two texts says whether they share a label."""
+    """Train the network's features in place so that the cosine of two texts says whether they share a label.
+
+    When ``seconds`` will not do for all steps, the schedule is shortened after the third.
+    """
     import torch
 
     torch.manual_seed(seed)
@@ -75,7 +87,8 @@ def draw_together(
     optimizer = make_optimizer(network, learning_rate=LEARNING_RATE, head_rate=0.0, layer_decay=1.0, weight_decay=0.01)
     device = device_of(network)
     network.train()
-    for done in range(steps):
+    begin, done = time.monotonic(), 0
+    while done < steps:
         set_rate(optimizer, done, steps)
         rows = rng.permutation(len(encoded))[:BATCH]
         batch = to_device(network.collate([encoded[row] for row in rows]), device)
@@ -87,6 +100,9 @@ def draw_together(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step.advance()
+        done += 1
+        if done == 3:
+            steps = min(steps, max(10, int(seconds * done / (time.monotonic() - begin))))
     network.eval()
 
 

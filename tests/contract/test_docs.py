@@ -1,0 +1,84 @@
+"""The documentation is true: the reference is made from the code, the tutorial is run, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
+
+
+def test_the_reference_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate_reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    """Every command and every block of Python of the tutorial, one after another."""
+    for name in ("tickets.csv", "tickets_new.csv"):
+        shutil.copy(ROOT / "examples" / "text-classification" / name, tmp_path)
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(console|python)\n(.*?)```", text, re.S)
+    assert len(blocks) >= 6
+    for kind, block in blocks:
+        if kind == "python":
+            done = subprocess.run(
+                [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            assert "['telephony']" in done.stdout
+            continue
+        for line in re.findall(r"^\$ honed (.*)$", block, re.M):
+            done = subprocess.run(
+                [sys.executable, "-m", "honed", *shlex.split(line)],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (line, done.stderr)
+    assert (tmp_path / "answers.csv").exists() and (tmp_path / "evaluation.html").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_decisions_are_dated() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        assert re.match(r"\d{4}-\d{2}-\d{2}-", page.name)
+        assert page.read_text(encoding="utf-8").startswith(f"# {page.name[:10]}: ")
+
+
+def test_the_example_is_what_its_script_writes(tmp_path: Path) -> None:
+    folder = ROOT / "examples" / "text-classification"
+    for name in ("make_tickets.py", "ticket_words.py"):
+        shutil.copy(folder / name, tmp_path)
+    subprocess.run([sys.executable, "make_tickets.py"], cwd=tmp_path, check=True)
+    for name in ("tickets.csv", "tickets_new.csv"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_every_planted_problem_is_found() -> None:
+    import honed
+
+    found = {f.code: f for f in honed.inspect(ROOT / "examples/text-classification/tickets.csv").findings}
+    planted = re.findall(r"\| (D\d{3})", (ROOT / "examples/text-classification/README.md").read_text())
+    assert len(planted) >= 10
+    assert [code for code in planted if found.get(code) is None or found[code].level == "passed"] == []
+    assert found["D130"].columns == ("queue_code",) and found["D131"].details["word"] == "[sec-triage]"
+    assert set(found["D160"].details["kinds"].values()) == {9, 6, 2}
