@@ -5,6 +5,7 @@ Every pair within a batch counts, so each text is read once where a scheme of sa
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -101,7 +102,7 @@ def draw_together(
         optimizer.step()
         step.advance()
         done += 1
-        if done == 3:
+        if done == 3 and math.isfinite(seconds):
             steps = min(steps, max(10, int(seconds * done / (time.monotonic() - begin))))
     network.eval()
 

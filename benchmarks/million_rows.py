@@ -1,0 +1,88 @@
+"""A CSV of 1,000,000 made-up rows: ``inspect`` in seconds and MiB, and ``predict`` with the memory it needs as rows grow.
+
+    python benchmarks/million_rows.py runs/NAME/model
+
+Prediction of a million different texts by a transformer takes an hour on two cores, so memory is shown on 50,000 and on
+200,000 rows: it must not grow with them.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import record
+
+WORDS = [
+    "printer",
+    "toner",
+    "paper",
+    "jam",
+    "router",
+    "wifi",
+    "cable",
+    "vpn",
+    "help",
+    "please",
+    "broken",
+    "today",
+    "password",
+    "login",
+    "account",
+    "reset",
+    "screen",
+]
+
+
+def write_rows(path: Path, n: int, seed: int) -> None:
+    """Made-up tickets of eight teams with a few duplicates, missing values and addresses."""
+    rng = random.Random(seed)
+    vocabulary = [*WORDS, *(f"{a}{b}" for a in WORDS for b in ("s", "ing", "ed", "er"))]
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write("id,opened,customer,text,team\n")
+        for i in range(n):
+            text = " ".join(rng.choices(vocabulary, k=rng.randint(6, 18)))
+            if i % 5000 == 0:
+                text += f" mail me at user{i}@example.com"
+            team = rng.randrange(8)
+            stream.write(
+                f"T{i},2026-{1 + i % 12:02}-{1 + i % 28:02},c{rng.randrange(5000)},{text} topic{team},team {team}\n"
+            )
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of a command, by the operating system's own account."""
+    begin = time.monotonic()
+    done = subprocess.run(["/usr/bin/time", "-v", *command], capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - begin
+    if done.returncode not in (0, 2):
+        sys.exit(done.stderr)
+    line = next(line for line in done.stderr.splitlines() if "Maximum resident" in line)
+    return seconds, int(line.split()[-1]) / 1024
+
+
+def main() -> None:
+    """Measure both."""
+    honed = str(Path(sys.executable).with_name("honed"))
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "million.csv"
+        write_rows(path, 1_000_000, 0)
+        seconds, mib = measured([honed, "inspect", str(path), "--target", "team"])
+        record("million_rows", {"what": "inspect", "rows": 1_000_000, "file_mib": round(path.stat().st_size / 2**20),
+               "seconds": round(seconds, 1), "peak_mib": round(mib)})  # fmt: skip
+        if len(sys.argv) > 1:
+            for n in (50_000, 200_000):
+                path = Path(scratch) / f"{n}.csv"
+                write_rows(path, n, n)
+                words = [honed, "predict", sys.argv[1], str(path), "--out", str(Path(scratch) / "answers.csv")]
+                seconds, mib = measured(words)
+                record("million_rows", {"what": "predict", "rows": n, "file_mib": round(path.stat().st_size / 2**20),
+                       "seconds": round(seconds, 1), "peak_mib": round(mib)})  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
