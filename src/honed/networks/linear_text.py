@@ -17,6 +17,8 @@ MOST_FEATURES = 60_000
 MOST_ROWS = 100_000
 """Rows learnt from; more are sampled, for the gain is small and the time is not."""
 STRENGTH = 10.0
+MOST_WORK = 3e10
+"""Multiplications the solver may spend: numbers in the matrix times classes times iterations."""
 CHUNK = 4096
 KINDS: tuple[dict[str, Any], ...] = (
     {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"},
@@ -122,10 +124,10 @@ def _learn(matrix: Any, targets: Array, problem: Problem) -> tuple[Array, Array]
     elif problem.kind == "multilabel":
         for label in range(n_labels):
             if 0 < targets[:, label].sum() < len(targets):
-                model = _logistic(n_labels).fit(matrix, targets[:, label])
+                model = _logistic(matrix.nnz, 2).fit(matrix, targets[:, label])
                 weight[label], bias[label] = model.coef_[0], model.intercept_[0]
     else:
-        model = _logistic(len(np.unique(targets))).fit(matrix, targets)
+        model = _logistic(matrix.nnz, len(np.unique(targets))).fit(matrix, targets)
         coef, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:
             coef, intercept = np.vstack([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
@@ -133,8 +135,9 @@ def _learn(matrix: Any, targets: Array, problem: Problem) -> tuple[Array, Array]
     return weight, bias
 
 
-def _logistic(n_classes: int) -> Any:
-    """Few classes: lbfgs. Many: the same loss by a solver whose cost does not grow so fast with them."""
+def _logistic(n_numbers: int, n_classes: int) -> Any:
+    """As many iterations as its work allows: enough to converge for all but huge problems with many classes."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=STRENGTH, max_iter=100, tol=1e-3 if n_classes <= 10 else 5e-3)
+    iterations = int(np.clip(MOST_WORK / max(1, n_numbers * n_classes), 10, 100))
+    return LogisticRegression(C=STRENGTH, max_iter=iterations, tol=1e-4)

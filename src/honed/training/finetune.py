@@ -21,7 +21,7 @@ from honed.training.session import Part, Session
 
 MODEL_IS_LARGE = 200_000_000
 """Above so many parameters, low-rank adapters train instead of all weights."""
-LEARNING_RATE, LORA_RATE, HEAD_RATE = 1.5e-4, 1e-3, 1e-3
+LEARNING_RATE, LORA_RATE, HEAD_RATE = 1e-4, 1e-3, 1e-4
 FACTORS = (1.0, 0.5, 2.0, 0.25, 0.7, 1.4)
 """Learning rates that start the race, as multiples of the default, the strongest default first."""
 RACE_ROWS = 1000

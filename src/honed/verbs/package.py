@@ -22,7 +22,7 @@ from honed.training.candidate import Candidate
 from honed.training.session import Session
 from honed.verbs.prepare import Prepared
 
-FRESH_ROWS, REFERENCE_ROWS = 32, 5000
+FRESH_ROWS, REFERENCE_ROWS = 32, 2000
 
 
 def model_of(
