@@ -63,12 +63,15 @@ def write_model(
 
 
 def _background(place: Path, model: Model) -> None:
-    """What later evaluations need: hashes of the inputs learnt from, and the cheapest baseline."""
+    """What later evaluations need: hashes and sketches of the inputs learnt from, and the cheapest baseline."""
     if model.extra.get("seen"):
         import numpy as np
         from safetensors.numpy import save_file
 
-        save_file({"hashes": np.array(sorted(model.extra["seen"]), dtype=np.uint64)}, place / "seen.safetensors")
+        seen = {"hashes": np.array(sorted(model.extra["seen"]), dtype=np.uint64)}
+        if len(model.extra.get("near", ())):
+            seen["near"] = np.ascontiguousarray(model.extra["near"])
+        save_file(seen, place / "seen.safetensors")
     baseline = model.extra.get("baseline")
     if baseline is not None:
         (place / "baseline").mkdir()

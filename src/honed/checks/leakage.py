@@ -10,6 +10,7 @@ import pyarrow as pa
 from honed.checks.duplicates import joined_texts
 from honed.data.table import Roles, Table
 from honed.finding import Finding
+from honed.wording import listed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 NEARLY_ALL, MOST_OF_A_CLASS, HARDLY_ELSEWHERE = 0.97, 0.8, 0.9
@@ -20,7 +21,7 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
     """D130: another column from which the target can be told nearly always."""
     if targets.ndim != 1 or targets.dtype.kind != "i":
         return []
-    findings = []
+    shares: dict[str, float] = {}
     there = np.flatnonzero(targets >= 0)[:MOST_ROWS]
     usual = np.bincount(targets[there]).max() / max(1, len(there)) if len(there) else 1.0
     for name in table.names:
@@ -32,13 +33,24 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
         )
         share = told_by(codes, targets[there])
         if share >= NEARLY_ALL and share - usual > 0.05 and len(np.unique(codes)) <= len(there) / 4:
-            told = f'Column "{name}" alone tells "{roles.target}" in {100 * share:.0f} of 100 rows.'
-            message = f"{told} It was probably filled in afterwards."
-            remedy = (
-                "The model does not read it. Do not add it as an input: it will be missing when a prediction is needed."
-            )
-            findings.append(Finding("D130", "issue", message, remedy, (name,), details={"share": share}))
-    return findings
+            shares[name] = share
+    return _told_by_columns(shares, roles.target or "")
+
+
+def _told_by_columns(shares: dict[str, float], target: str) -> list[Finding]:
+    if not shares:
+        return []
+    names = sorted(shares, key=lambda name: -shares[name])
+    hundred, one = f"{100 * min(shares.values()):.0f} of 100 rows", len(names) == 1
+    message = (
+        f'{listed(names)} {"alone tells" if one else "each tell"} "{target}" in {hundred}{"" if one else " or more"}. '
+        f"{'It was' if one else 'They were'} probably filled in afterwards."
+    )
+    remedy = (
+        f"The model does not read {'it' if one else 'them'}, and should not: "
+        f"{'it' if one else 'they'} will be missing when a prediction is needed."
+    )
+    return [Finding("D130", "issue", message, remedy, tuple(names), details={"share": max(shares.values())})]
 
 
 def told_by(codes: Array, targets: Array) -> float:

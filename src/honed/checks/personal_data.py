@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from honed.data.table import Table
 from honed.finding import Finding
-from honed.wording import counted
+from honed.wording import counted, listed
 
 
 def _luhn(text: str) -> bool:
@@ -139,7 +139,7 @@ def check_personal(table: Table, columns: tuple[str, ...]) -> list[Finding]:
             findings.append(_told(column, found))
     named = tuple(name for name in table.names if NAMES.search(name) and name not in columns)
     if named:
-        message = f"{_listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
+        message = f"{listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
         findings.append(Finding("D161", "tip", message, "Leave such columns out of what you hand on.", named))
     if not findings:
         findings.append(
@@ -158,7 +158,3 @@ def _told(column: str, found: list[Found]) -> Finding:
     examples = tuple(kind.examples[0] for kind in found)
     details = {"kinds": {kind.kind: len(kind.rows) for kind in found}}
     return Finding("D160", "issue", message, remedy, (column,), shown, len(rows), examples, details)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ("Column " if len(names) == 1 else "Columns ") + ", ".join(f'"{name}"' for name in names)

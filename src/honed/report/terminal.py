@@ -56,15 +56,27 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
     for column in inspection.columns[:30]:
         grid.add_row(escape(shortened(column.name, 24)), column.role, escape(column.why))
     console.print(grid)
-    if inspection.labels:
-        top = ", ".join(f"{shortened(label, 24)} {n:,}" for label, n in inspection.labels[:8])
-        more = f", and {len(inspection.labels) - 8} more" if len(inspection.labels) > 8 else ""
-        heading(console, f"{len(inspection.labels)} labels")
-        console.print(escape(top + more))
+    if len(inspection.columns) > 30:
+        console.print(f"... and {len(inspection.columns) - 30:,} more columns", style="dim")
+    _print_problem(console, inspection)
     print_findings(console, inspection.findings)
     if inspection.split:
         heading(console, "How the rows would be divided")
         console.print(escape(inspection.split))
+
+
+def _print_problem(console: Console, inspection: Inspection) -> None:
+    """What is to be predicted: the labels and how many rows have each, or that it is a number."""
+    if not inspection.kind:
+        return
+    if not inspection.labels:
+        heading(console, f'A number is to be predicted: "{inspection.roles.target}"')
+        return
+    several = ", a row may have several" if inspection.kind == "multilabel" else ""
+    heading(console, f"{len(inspection.labels):,} labels{several}")
+    top = ", ".join(f"{shortened(label, 24)} ({n:,})" for label, n in inspection.labels[:8])
+    more = f", and {len(inspection.labels) - 8:,} more" if len(inspection.labels) > 8 else ""
+    console.print(escape(top + more))
 
 
 def print_findings(console: Console, findings: Sequence[Finding], *, most: int = 12) -> None:
@@ -76,14 +88,20 @@ def print_findings(console: Console, findings: Sequence[Finding], *, most: int =
         text = Text(finding.message)
         if finding.level != "tip":
             text.append("\n" + " ".join(filter(None, (finding.remedy, _rows(finding)))), style="dim")
+            if finding.examples:
+                text.append("\nFor example: " + _one_line(finding.examples[0]), style="dim")
         grid.add_row(Text(finding.level, style=LEVEL_STYLE[finding.level]), Text(finding.code, style="dim"), text)
     if told:
         console.print(grid)
     if len(told) > most:
         console.print(f"... and {len(told) - most} more in the report", style="dim")
-    passed = sorted({finding.code for finding in findings if finding.level == "passed"})
+    passed = [finding.message.rstrip(".") for finding in findings if finding.level == "passed"]
     if passed:
-        console.print(Text(f"passed  {', '.join(passed)}", style="green"))
+        console.print(Text(f"passed  {'. '.join(dict.fromkeys(passed))}.", style="green"))
+
+
+def _one_line(example: str) -> str:
+    return shortened(" ".join(example.replace("\x1f", " | ").split()), 150)
 
 
 def _rows(finding: Finding) -> str:

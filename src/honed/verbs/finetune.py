@@ -16,7 +16,7 @@ from honed.data.read import read_table
 from honed.data.table import Table
 from honed.errors import DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
-from honed.evaluation.overlap import hashes
+from honed.evaluation.overlap import hashes, sketches
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
 from honed.model import Model
@@ -289,13 +289,15 @@ def _evaluate(
         return None
     table = test if test is not None else prepared.table.take(rows)
     baselines = {name: ladder.candidates[name].predictor for name in _baseline_names(session, ladder)}
+    learnt = session.train.inputs + session.validation.inputs
     background = Background(
         baselines=baselines,
         trivial=list(baselines)[:1],
         train_inputs=session.train.inputs,
         train_targets=session.train.targets,
         validation=ladder.best.score if ladder.best else None,
-        seen=frozenset(hashes(session.train.inputs + session.validation.inputs)),
+        seen=frozenset(hashes(learnt)),
+        near=sketches(learnt),
         base_embed=_base_embed(session, model.predictor),
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],
     )
