@@ -15,3 +15,8 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     shown = ", ".join(f'"{name}"' for name in names[:most])
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{'Column' if len(names) == 1 else 'Columns'} {shown}{more}"
+
+
+def shown_title(title: str) -> str:
+    """A title without what it says in brackets: "counting words (TF-IDF)" is shown as "counting words"."""
+    return title.split(" (")[0]

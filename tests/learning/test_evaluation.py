@@ -242,3 +242,21 @@ def test_near_copies_are_told_and_kept_only_where_nothing_else_is_left() -> None
     whole = evaluated(honest, table, near=sketches(texts))
     assert whole.n_used == 200 and [finding.code for finding in whole.findings] == ["E003"]
     assert whole.verdict.answer != "ship"
+
+
+def test_personal_data_is_masked_in_the_worst_errors() -> None:
+    table = rows(100)
+    texts = [f"{text} refund to DE89 3704 0044 0532 0130 00" for text in table.column("text")]
+    table = Table(pa.table({"text": texts, "team": table.column("team")}), "test.csv", "digest")
+    found = evaluated(lambda text: (1 - honest(text)[0], 0.9), table)
+    assert found.worst_errors
+    for error in found.worst_errors:
+        shown = error.text + " ".join(word for word, _ in error.words)
+        assert "3704" not in shown and "0532" not in shown and "***" in shown
+
+
+def test_a_faultless_model_is_not_certain() -> None:
+    found = evaluated(lambda text: (int("toner" in text.lower()), 0.99), rows(40))
+    for metric in found.metrics:
+        assert metric.model.value == 1.0 and 0.7 < metric.model.low < 0.95
+    assert all(row.f1.value == 1.0 and row.f1.low < 0.95 for row in found.per_class)

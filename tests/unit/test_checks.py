@@ -213,3 +213,13 @@ def test_near_copies_across_a_split_in_time_are_found() -> None:
         new |= {"text": old["text"].upper() + " !", "team": old["team"]}
     found = {f.code: f for f in honed.inspect(rows, target="team", time="opened").findings}
     assert found["D112"].level == "issue" and found["D112"].n_rows == 9 and "9 of them nearly" in found["D112"].message
+
+
+def test_several_telling_words_are_one_finding() -> None:
+    rows = [{**row, "text": f"{row['text']} code{row['team'][0]}"} for row in clean()]
+    found = [f for f in honed.inspect(rows, target="team").findings if f.code == "D131"]
+    assert len(found) == 1 and found[0].details["words"] == {
+        "accounts": "codea",
+        "network": "coden",
+        "printing": "codep",
+    }

@@ -14,6 +14,7 @@ from honed.errors import RunError
 from honed.files import sha256, whole_folder, write_json
 from honed.model import Model
 from honed.resources import free_disk_mib
+from honed.wording import shown_title
 
 PACKAGES = ("honed", "torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 NEEDED_MIB = 64.0
@@ -76,7 +77,9 @@ def _background(place: Path, model: Model) -> None:
     if baseline is not None:
         (place / "baseline").mkdir()
         baseline.predictor.save(place / "baseline")
-        write_json(place / "baseline" / "kind.json", {"name": baseline.name, "kind": baseline.predictor.kind})
+        write_json(
+            place / "baseline" / "kind.json", {"name": shown_title(baseline.title), "kind": baseline.predictor.kind}
+        )
 
 
 def _texts(place: Path, texts: dict[str, str | None]) -> None:

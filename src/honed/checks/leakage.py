@@ -73,7 +73,7 @@ def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tupl
         matrix: Any = counter.fit_transform(texts).tocsc()
     except ValueError:
         return []
-    words, findings = counter.get_feature_names_out(), []
+    words, telling = counter.get_feature_names_out(), {}
     total = np.asarray(matrix.sum(axis=0)).ravel()
     for label in np.unique(targets[there]):
         rows = targets[there] == label
@@ -83,9 +83,23 @@ def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tupl
         hits = np.flatnonzero((inside >= MOST_OF_A_CLASS * rows.sum()) & (inside >= HARDLY_ELSEWHERE * total))
         if len(hits):
             word, name = words[hits[np.argmax(inside[hits])]], labels[label] if label < len(labels) else str(label)
-            message = f'"{word}" stands in {inside[hits].max():,.0f} of {rows.sum():,} texts of "{name}" and hardly anywhere else.'
-            remedy = (
-                "If it was added when the label was given, remove it from the texts; in production it will be missing."
-            )
-            findings.append(Finding("D131", "issue", message, remedy, roles.text, details={"word": word}))
-    return findings[:10] or [Finding("D131", "passed", "No single word gives a label away.")]
+            share = f"{inside[hits].max():,.0f} of {rows.sum():,}"
+            telling[name] = (str(word), share)
+    return [_told_by_words(telling, roles)]
+
+
+def _told_by_words(telling: dict[str, tuple[str, str]], roles: Roles) -> Finding:
+    """One finding for all labels that a word of their own gives away."""
+    if not telling:
+        return Finding("D131", "passed", "No single word gives a label away.")
+    details = {"word": next(iter(telling.values()))[0], "words": {name: word for name, (word, _) in telling.items()}}
+    remedy = "If it was added when the label was given, remove it from the texts; in production it will be missing."
+    if len(telling) == 1:
+        [(name, (word, share))] = telling.items()
+        message = f'"{word}" stands in {share} texts of "{name}" and hardly anywhere else.'
+    else:
+        shown = ", ".join(f'"{word}" in "{name}"' for name, (word, _) in list(telling.items())[:4])
+        more = f", and {len(telling) - 4} more" if len(telling) > 4 else ""
+        message = f"{len(telling)} labels have a word that stands in nearly all their texts and hardly elsewhere: {shown}{more}."
+        remedy = remedy.replace("it was", "they were").replace("it from", "them from").replace("it will", "they will")
+    return Finding("D131", "issue", message, remedy, roles.text, details=details)

@@ -16,7 +16,7 @@ from honed.evaluation.results import Evaluation, RungResult, RunReport, Verdict
 from honed.finding import Finding, by_level
 from honed.report.inspection import Inspection
 from honed.report.words import duration, figure, interval, shortened
-from honed.wording import counted
+from honed.wording import counted, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}
 VERDICT_STYLE = {
@@ -26,6 +26,8 @@ VERDICT_STYLE = {
     "cannot tell": "bold magenta",
 }
 BAR = 16
+LONG_ENOUGH = 12
+"""Shorter examples, such as a masked address, tell nothing that the sentence does not."""
 
 
 def print_error(console: Console, error: HonedError) -> None:
@@ -88,7 +90,7 @@ def print_findings(console: Console, findings: Sequence[Finding], *, most: int =
         text = Text(finding.message)
         if finding.level != "tip":
             text.append("\n" + " ".join(filter(None, (finding.remedy, _rows(finding)))), style="dim")
-            if finding.examples:
+            if finding.examples and len(finding.examples[0]) >= LONG_ENOUGH:
                 text.append("\nFor example: " + _one_line(finding.examples[0]), style="dim")
         grid.add_row(Text(finding.level, style=LEVEL_STYLE[finding.level]), Text(finding.code, style="dim"), text)
     if told:
@@ -113,7 +115,7 @@ def _rows(finding: Finding) -> str:
 
 def rung_line(rung: RungResult, unit: str) -> Text:
     """One rung as a line: a bar, the score, its interval, and what it cost."""
-    name = shortened(rung.title.split(" (")[0], 40)
+    name = shortened(shown_title(rung.title), 40)
     if rung.score is None:
         return Text(f"  {name:<41} {rung.status}: {rung.note}", style="dim")
     share = rung.score.value if unit == "%" else 0.0

@@ -29,6 +29,7 @@ from honed.training.session import Session, make_parts
 from honed.verbs import package
 from honed.verbs.prepare import Prepared, few_rows, prepare
 from honed.verbs.run_folder import RunState, choose_folder, read_state, run_name
+from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
 FOLDS = 4
@@ -288,7 +289,10 @@ def _evaluate(
     if test is None and not len(rows):
         return None
     table = test if test is not None else prepared.table.take(rows)
-    baselines = {name: ladder.candidates[name].predictor for name in _baseline_names(session, ladder)}
+    baselines = {
+        shown_title(ladder.candidates[name].title): ladder.candidates[name].predictor
+        for name in _baseline_names(session, ladder)
+    }
     learnt = session.train.inputs + session.validation.inputs
     background = Background(
         baselines=baselines,
