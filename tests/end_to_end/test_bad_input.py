@@ -328,3 +328,12 @@ def test_wrong_commands(honed: Run, tickets: Path, tmp_path: Path, words: tuple[
 def test_an_unknown_format_to_write(honed: Run, bundle: Path, tickets: Path) -> None:
     told(honed("predict", bundle, tickets, "--out", "answers.docx"), "C005")
     told(honed("sign", bundle, "--key", "none.pem"), "S003")
+
+
+def test_two_processes_on_one_run(honed: Run, tickets: Path, tmp_path: Path, tiny_base: Path) -> None:
+    from honed.verbs.run_folder import held
+
+    with held(tmp_path / "runs" / "tickets"):
+        told(honed("finetune", tickets, "--base", tiny_base, "--out", tmp_path / "runs"), "R032")
+        assert [path.name for path in (tmp_path / "runs" / "tickets").iterdir()] == [".lock"]
+    assert not list((tmp_path / "runs" / "tickets").iterdir())

@@ -28,7 +28,7 @@ from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
 from honed.verbs import package
 from honed.verbs.prepare import Prepared, few_rows, prepare
-from honed.verbs.run_folder import RunState, choose_folder, read_state, run_name
+from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
 from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
@@ -147,8 +147,9 @@ def finetune(
     if going_on:
         progress.say(f"Going on with the run in {folder}.")
     test_table = read_table(test) if test is not None else None
-    session = _session(prepared, run_config, folder, state, begin, yours, progress)
-    return _run(session, prepared, state, test_table, begin, progress, on_rung)
+    with held(folder):
+        session = _session(prepared, run_config, folder, state, begin, yours, progress)
+        return _run(session, prepared, state, test_table, begin, progress, on_rung)
 
 
 def _limit(time_limit: str | float | None) -> dict[str, Any]:
