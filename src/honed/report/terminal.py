@@ -208,16 +208,13 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
 
 
 def print_models(console: Console, entries: Sequence[Any]) -> None:
-    """The zoo."""
-    grid = _grid(
-        ("base", "left"),
-        ("licence", "left"),
-        ("MiB", "right"),
-        ("languages", "left"),
-        ("where", "left"),
-        ("good for", "left"),
-    )
+    """The zoo; names are never broken, so that they can be copied."""
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("base", no_wrap=True)
+    grid.add_column("licence", no_wrap=True)
+    grid.add_column("MiB", justify="right")
+    grid.add_column("where", no_wrap=True)
+    grid.add_column("good for")
     for entry in entries:
-        languages = ", ".join(entry.languages)
-        grid.add_row(entry.id, entry.licence, f"{entry.size_mib:,.0f}", languages, entry.status, entry.good_for)
+        grid.add_row(entry.id, entry.licence, f"{entry.size_mib:,.0f}", entry.status, entry.good_for)
     console.print(grid)

@@ -295,6 +295,7 @@ def _evaluate(
         for name in _baseline_names(session, ladder)
     }
     learnt = session.train.inputs + session.validation.inputs
+    model.extra["near"] = sketches(learnt)
     background = Background(
         baselines=baselines,
         trivial=list(baselines)[:1],
@@ -302,7 +303,7 @@ def _evaluate(
         train_targets=session.train.targets,
         validation=ladder.best.score if ladder.best else None,
         seen=frozenset(hashes(learnt)),
-        near=sketches(learnt),
+        near=model.extra["near"],
         base_embed=_base_embed(session, model.predictor),
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],
     )

@@ -63,7 +63,9 @@ def keep_final(session: Session, model: Model, report: RunReport, first_baseline
     expected = model.outputs(sample)
     evaluation = report.evaluation
     learnt = inputs + session.validation.inputs
-    model.extra |= {"seen": hashes(learnt), "near": sketches(learnt), "baseline": first_baseline}
+    model.extra |= {"seen": hashes(learnt), "baseline": first_baseline}
+    if "near" not in model.extra:
+        model.extra["near"] = sketches(learnt)
     target = session.folder / "model"
     fresh = session.folder / "model.unproven"
     facts: dict[str, Any] = {"report": report.as_dict(), "html": run_page(report), "card": card_text(report, model)}
