@@ -41,9 +41,9 @@ def _told_by_columns(shares: dict[str, float], target: str) -> list[Finding]:
     if not shares:
         return []
     names = sorted(shares, key=lambda name: -shares[name])
-    hundred, one = f"{100 * min(shares.values()):.0f} of 100 rows", len(names) == 1
+    one, least = len(names) == 1, f"{100 * min(shares.values()):.0f} of 100 rows"
     message = (
-        f'{listed(names)} {"alone tells" if one else "each tell"} "{target}" in {hundred}{"" if one else " or more"}. '
+        f'{listed(names)} {"alone tells" if one else "each tell"} "{target}" in {"" if one else "at least "}{least}. '
         f"{'It was' if one else 'They were'} probably filled in afterwards."
     )
     remedy = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def held(folder: Path) -> Iterator[None]:
     RunError [R032]
         Another process is at work there.
     """
+    made = [place for place in (folder, folder.parent) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / LOCK).open("a")
@@ -74,6 +75,9 @@ def held(folder: Path) -> Iterator[None]:
             yield
         finally:
             (folder / LOCK).unlink(missing_ok=True)
+            for place in made:  # a run that failed before it began leaves no empty folder
+                with suppress(OSError):
+                    place.rmdir()
 
 
 def run_name(source: Any) -> str:
