@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 import shutil
 import socket
 from pathlib import Path
@@ -52,6 +53,20 @@ def rows_of_sample(n: int = 96) -> list[dict[str, str]]:
     return [
         {"text": text, "team": team} for text, team in zip(table.column("text"), table.column("team"), strict=True)
     ][:n]
+
+
+def new_rows(n: int = 96) -> list[dict[str, str]]:
+    """Made-up tickets that share words with those of the sample, but no texts."""
+    from honed.tasks.text_classification.sample import FILLERS, WORDS
+
+    rng = random.Random(5)
+    rows = []
+    for i in range(n):
+        team = list(WORDS)[i % 3]
+        words = [*rng.choices(WORDS[team], k=3), *rng.choices(FILLERS, k=7)]
+        rng.shuffle(words)
+        rows.append({"text": " ".join(words), "team": team})
+    return rows
 
 
 def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:

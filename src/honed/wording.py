@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(n: int, noun: str) -> str:
     """ "1 row", "2,000 rows"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """'Column "a"', 'Columns "a", "b" and 3 more'."""
+    shown = ", ".join(f'"{name}"' for name in names[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{'Column' if len(names) == 1 else 'Columns'} {shown}{more}"
+
+
+def shown_title(title: str) -> str:
+    """A title without what it says in brackets: "counting words (TF-IDF)" is shown as "counting words"."""
+    return title.split(" (")[0]

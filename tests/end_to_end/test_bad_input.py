@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from honed.cli.edge import run_safely
-from tests.conftest import rows_of_sample, write_csv
+from tests.conftest import new_rows, rows_of_sample, write_csv
 
 SENTENCE = re.compile(r"^\[([A-Z]\d{3})\] ", re.M)
 Run = Callable[..., tuple[int, str]]
@@ -105,10 +105,7 @@ def test_too_few_rows(honed: Run, tmp_path: Path) -> None:
 
 
 def test_unknown_labels_at_evaluation(honed: Run, bundle: Path, tmp_path: Path) -> None:
-    rows = [
-        {"text": f"{row['text']} now", "team": "gardening" if i < 30 else row["team"]}
-        for i, row in enumerate(rows_of_sample())
-    ]
+    rows = [{"text": row["text"], "team": "gardening" if i < 30 else row["team"]} for i, row in enumerate(new_rows())]
     write_csv(tmp_path / "new.csv", rows)
     from honed import evaluate
 
@@ -331,3 +328,12 @@ def test_wrong_commands(honed: Run, tickets: Path, tmp_path: Path, words: tuple[
 def test_an_unknown_format_to_write(honed: Run, bundle: Path, tickets: Path) -> None:
     told(honed("predict", bundle, tickets, "--out", "answers.docx"), "C005")
     told(honed("sign", bundle, "--key", "none.pem"), "S003")
+
+
+def test_two_processes_on_one_run(honed: Run, tickets: Path, tmp_path: Path, tiny_base: Path) -> None:
+    from honed.verbs.run_folder import held
+
+    with held(tmp_path / "runs" / "tickets"):
+        told(honed("finetune", tickets, "--base", tiny_base, "--out", tmp_path / "runs"), "R032")
+        assert [path.name for path in (tmp_path / "runs" / "tickets").iterdir()] == [".lock"]
+    assert not (tmp_path / "runs").exists()

@@ -14,7 +14,7 @@ import pytest
 
 import honed
 from honed.tasks.contract import Decision
-from tests.conftest import FAST, rows_of_sample, write_csv
+from tests.conftest import FAST, new_rows, rows_of_sample, write_csv
 
 
 def run(*words: str | Path, stdin: bytes | None = None, **variables: str) -> subprocess.CompletedProcess[bytes]:
@@ -116,11 +116,7 @@ def test_predict_with_any_batch_size_gives_the_same(bundle: Path, tickets: Path,
 
 
 def test_evaluate_by_command_and_function(bundle: Path, tmp_path: Path) -> None:
-    rows = rows_of_sample(40)
-    new = write_csv(
-        tmp_path / "new.csv",
-        [{**row, "text": f"{row['text']} thanks", "site": "ab"[i % 2]} for i, row in enumerate(rows)],
-    )
+    new = write_csv(tmp_path / "new.csv", [{**row, "site": "ab"[i % 2]} for i, row in enumerate(new_rows(40))])
     done = run("evaluate", bundle, new, "--group", "site", "--json")
     assert done.returncode in (0, 1), done.stderr
     told = json.loads(done.stdout)

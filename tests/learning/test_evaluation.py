@@ -13,6 +13,7 @@ from honed.config import fill
 from honed.data.table import Roles, Table
 from honed.evaluation.edits import EDITS, apply
 from honed.evaluation.evaluate import Background, evaluate_model
+from honed.evaluation.overlap import nearly_seen, sketches
 from honed.evaluation.results import Evaluation
 from honed.model import Model
 from honed.networks.constant import Constant
@@ -212,3 +213,50 @@ def test_an_evaluation_is_plain_data() -> None:
 
     found = evaluated(honest)
     assert json.loads(json.dumps(found.as_dict()))["verdict"]["answer"] == "ship"
+
+
+def test_near_copies_of_training_rows_are_left_out() -> None:
+    """Copies with another greeting, capitals and numbers are found again from sketches; new rows are left alone."""
+    rng = np.random.default_rng(7)
+    words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 6)) for _ in range(400)]
+    learnt = [" ".join(rng.choice(words, 25)) for _ in range(300)]
+    new = [" ".join(rng.choice(words, 25)) for _ in range(300)]
+    copies = [f"{text.upper()}, {i}" for i, text in enumerate(learnt[:100])]
+    known = sketches([(text,) for text in learnt])
+    assert known.nbytes == 64 * 300
+    assert nearly_seen([(text,) for text in copies], known).mean() >= 0.97
+    assert not nearly_seen([(text,) for text in new], known).any()
+    assert not nearly_seen([(1.0,), ("short",), (None,)], known).any()
+
+
+def test_near_copies_are_told_and_kept_only_where_nothing_else_is_left() -> None:
+    table = rows(200)
+    texts = [(text,) for text in table.column("text")]
+    copies = sketches([(f"Fwd {text.upper()} !!",) for (text,) in texts[:100]])
+    near = int(nearly_seen(texts, copies).sum())
+    found = evaluated(honest, table, near=copies)
+    told = {finding.code: finding for finding in found.findings}
+    assert (
+        near >= 90 and told["E001"].n_rows == near and found.n_used == 200 - near and "nearly" in told["E001"].message
+    )
+    whole = evaluated(honest, table, near=sketches(texts))
+    assert whole.n_used == 200 and [finding.code for finding in whole.findings] == ["E003"]
+    assert whole.verdict.answer != "ship"
+
+
+def test_personal_data_is_masked_in_the_worst_errors() -> None:
+    table = rows(100)
+    texts = [f"{text} refund to DE89 3704 0044 0532 0130 00" for text in table.column("text")]
+    table = Table(pa.table({"text": texts, "team": table.column("team")}), "test.csv", "digest")
+    found = evaluated(lambda text: (1 - honest(text)[0], 0.9), table)
+    assert found.worst_errors
+    for error in found.worst_errors:
+        shown = error.text + " ".join(word for word, _ in error.words)
+        assert "3704" not in shown and "0532" not in shown and "***" in shown
+
+
+def test_a_faultless_model_is_not_certain() -> None:
+    found = evaluated(lambda text: (int("toner" in text.lower()), 0.99), rows(40))
+    for metric in found.metrics:
+        assert metric.model.value == 1.0 and 0.7 < metric.model.low < 0.95
+    assert all(row.f1.value == 1.0 and row.f1.low < 0.95 for row in found.per_class)

@@ -174,3 +174,52 @@ def test_clusters_do_not_depend_on_order() -> None:
     order = np.random.default_rng(0).permutation(len(texts))
     first, second = cluster_near_duplicates(texts), cluster_near_duplicates([texts[i] for i in order])
     assert ((first >= 0)[order] == (second >= 0)).all()
+
+
+def test_labels_written_in_several_ways() -> None:
+    rows = clean()
+    for row in rows[::9]:
+        row["team"] = row["team"].title()
+    assert set(findings(rows)["D143"].details["labels"]) == {"network", "Network"}
+
+
+def test_texts_that_differ_in_numbers_are_no_conflict() -> None:
+    rows = [{"text": f"error {i} on the printer in the hall", "team": ("a", "b")[i % 2]} for i in range(80)]
+    assert "D120" not in findings(rows)
+
+
+def test_columns_nobody_reads_are_one_line() -> None:
+    rows = [{**row, "a": None if i % 2 else "x", "b": None if i % 3 else "y"} for i, row in enumerate(clean())]
+    found = [f for f in honed.inspect(rows, target="team").findings if f.code == "D100"]
+    assert [(f.level, f.columns) for f in found] == [("tip", ("b", "a"))]
+    teams = {"network": "Ann", "printing": "Bob", "accounts": "Cy"}
+    leaks = [{**row, "by": teams[row["team"]], "site": teams[row["team"]][:1]} for row in clean()]
+    found = [f for f in honed.inspect(leaks, target="team").findings if f.code == "D130"]
+    assert [f.columns for f in found] == [("by", "site")]
+
+
+def test_several_possible_targets_are_a_finding_not_a_refusal() -> None:
+    rows = [{**row, "site": "ab"[i % 2]} for i, row in enumerate(clean())]
+    rows = [{"text": row["text"], "squad": row["team"], "site": row["site"]} for row in rows]
+    found = honed.inspect(rows)
+    assert found.blocked and found.roles.candidates == ("squad", "site") and found.roles.text == ("text",)
+    with pytest.raises(honed.HonedError, match="D020"):
+        honed.finetune(rows)
+
+
+def test_near_copies_across_a_split_in_time_are_found() -> None:
+    rows = [{**row, "opened": f"2026-{1 + i // 20:02}-{1 + i % 20:02}"} for i, row in enumerate(clean())]
+    for old, new in zip(rows[:9], rows[-9:], strict=True):
+        new |= {"text": old["text"].upper() + " !", "team": old["team"]}
+    found = {f.code: f for f in honed.inspect(rows, target="team", time="opened").findings}
+    assert found["D112"].level == "issue" and found["D112"].n_rows == 9 and "9 of them nearly" in found["D112"].message
+
+
+def test_several_telling_words_are_one_finding() -> None:
+    rows = [{**row, "text": f"{row['text']} code{row['team'][0]}"} for row in clean()]
+    found = [f for f in honed.inspect(rows, target="team").findings if f.code == "D131"]
+    assert len(found) == 1 and found[0].details["words"] == {
+        "accounts": "codea",
+        "network": "coden",
+        "printing": "codep",
+    }

@@ -14,6 +14,7 @@ from honed.errors import RunError
 from honed.files import sha256, whole_folder, write_json
 from honed.model import Model
 from honed.resources import free_disk_mib
+from honed.wording import shown_title
 
 PACKAGES = ("honed", "torch", "transformers", "tokenizers", "numpy", "scikit-learn")
 NEEDED_MIB = 64.0
@@ -63,17 +64,22 @@ def write_model(
 
 
 def _background(place: Path, model: Model) -> None:
-    """What later evaluations need: hashes of the inputs learnt from, and the cheapest baseline."""
+    """What later evaluations need: hashes and sketches of the inputs learnt from, and the cheapest baseline."""
     if model.extra.get("seen"):
         import numpy as np
         from safetensors.numpy import save_file
 
-        save_file({"hashes": np.array(sorted(model.extra["seen"]), dtype=np.uint64)}, place / "seen.safetensors")
+        seen = {"hashes": np.array(sorted(model.extra["seen"]), dtype=np.uint64)}
+        if len(model.extra.get("near", ())):
+            seen["near"] = np.ascontiguousarray(model.extra["near"])
+        save_file(seen, place / "seen.safetensors")
     baseline = model.extra.get("baseline")
     if baseline is not None:
         (place / "baseline").mkdir()
         baseline.predictor.save(place / "baseline")
-        write_json(place / "baseline" / "kind.json", {"name": baseline.name, "kind": baseline.predictor.kind})
+        write_json(
+            place / "baseline" / "kind.json", {"name": shown_title(baseline.title), "kind": baseline.predictor.kind}
+        )
 
 
 def _texts(place: Path, texts: dict[str, str | None]) -> None:

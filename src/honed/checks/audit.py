@@ -40,14 +40,18 @@ def audit(
         Adds the check for test rows that stand in the training rows.
     """
     texts = tuple(name for name in roles.text if name in table.names)
-    checks: dict[str, Check] = {"columns": lambda: columns.check_columns(table, roles)}
+    checks: dict[str, Check] = {
+        "reading": lambda: columns.check_reading(table),
+        "columns": lambda: columns.check_columns(table, roles),
+    }
     if texts and table.n_rows:
         checks["texts"] = lambda: columns.check_texts(table, texts)
         checks["personal data"] = lambda: personal_data.check_personal(table, texts)
         checks["duplicates"] = lambda: duplicates.check_duplicates(table, texts, clusters, seed)
     if split is not None and texts and len(split.test):
-        checks["split"] = lambda: duplicates.check_across_split(table, texts, split)
+        checks["split"] = lambda: duplicates.check_across_split(table, texts, split, clusters)
     if targets is not None and table.n_rows:
+        checks["names of labels"] = lambda: labels.check_alike(labels_, roles.target or "")
         checks["balance"] = lambda: labels.check_balance(targets, labels_, roles.target or "")
         checks["leaking columns"] = lambda: leakage.check_leaking_columns(table, roles, targets)
         if texts:

@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from honed.data.table import Roles, Table
 from honed.finding import Finding
-from honed.wording import counted
+from honed.wording import counted, listed
 
-MUCH_MISSING = 0.2
+MOST_NAMED = 5
 LONG_CHARACTERS = 2000
 """About 512 tokens of a European language."""
 DAMAGE = r"�|Ã[©¨¤¶¼Ÿ±¡³º]|â€[™œ“”]|Ã¢â‚¬|&(?:amp|lt|gt|quot|nbsp);|</?(?:div|br|p|span|td)\b"
 
 
+def check_reading(table: Table) -> list[Finding]:
+    """D007: rows that were left out because their number of fields is another one."""
+    left = table.reading.get("rows_unreadable", "")
+    if not left:
+        return []
+    n = int(left.split(" ")[0].replace(",", ""))
+    were = "row was" if n == 1 else "rows were"
+    message = f"{n:,} {were} left out for another number of fields than the rest {left.partition(' ')[2]}."
+    return [Finding("D007", "issue", message, "Check separators and quotes in them.", n_rows=n)]
+
+
 def check_columns(table: Table, roles: Roles) -> list[Finding]:
     """D100 missing values, D101 constant columns."""
-    findings = []
+    findings, unread = [], []
     for name in table.names:
         column = table.arrow.column(name)
         empty = column.null_count
         if pa.types.is_string(column.type):
             blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
             empty += int(pc.sum(blank).as_py() or 0)
-        if empty and name != roles.target:
-            findings.append(_missing(name, empty, table.n_rows, name in roles.text))
-        if (
-            table.n_rows > 1 and empty < table.n_rows and pc.count_distinct(column).as_py() == 1
-            if not pa.types.is_nested(column.type)
-            else False
-        ):
-            message = f'Column "{name}" has the same value in every row: "{str(column[0].as_py())[:40]}".'
-            findings.append(Finding("D101", "tip", message, "It cannot help; leave it out.", (name,)))
+        if empty and name in roles.text:
+            findings.append(_missing(name, empty, table.n_rows))
+        elif empty and name != roles.target:
+            unread.append((name, empty))
+    findings += _missing_unread(unread, table.n_rows)
+    constant = [name for name in table.names if name not in dict(unread) and _constant(table.arrow.column(name))]
+    if constant:
+        has, remedy = (
+            ("has", "It cannot help; leave it out.")
+            if len(constant) == 1
+            else ("have", "They cannot help; leave them out.")
+        )
+        message = f"{listed(constant)} {has} the same value in every row."
+        findings.append(Finding("D101", "tip", message, remedy, tuple(constant)))
     return findings or [Finding("D100", "passed", "No column is empty or constant.")]
 
 
-def _missing(name: str, n: int, total: int, read: bool) -> Finding:
-    share = n / total
-    level = "issue" if read or share > MUCH_MISSING else "tip"
-    message = f'Column "{name}" is empty in {n:,} of {total:,} rows ({100 * share:.1f} %).'
-    remedy = (
-        "Rows without text cannot be told apart; fill or remove them." if read else "Nothing, if you do not need it."
-    )
-    return Finding("D100", level, message, remedy, (name,), n_rows=n)  # type: ignore[arg-type]
+def _constant(column: pa.ChunkedArray) -> bool:
+    return len(column) > 1 and not pa.types.is_nested(column.type) and pc.count_distinct(column).as_py() == 1
+
+
+def _missing(name: str, n: int, total: int) -> Finding:
+    message = f'Column "{name}" is empty in {n:,} of {total:,} rows ({100 * n / total:.1f} %).'
+    remedy = "Rows without text cannot be told apart; fill or remove them."
+    return Finding("D100", "issue", message, remedy, (name,), n_rows=n)
+
+
+def _missing_unread(columns: list[tuple[str, int]], total: int) -> list[Finding]:
+    """One tip for all columns with empty cells that the model does not read, the emptiest first."""
+    if not columns:
+        return []
+    columns = sorted(columns, key=lambda column: -column[1])
+    told = ", ".join(f'"{name}" {_percent(n, total)}' for name, n in columns[:MOST_NAMED])
+    more = f", and {len(columns) - MOST_NAMED} more" if len(columns) > MOST_NAMED else ""
+    message = f"Empty cells in {'a column' if len(columns) == 1 else 'columns'} the model does not read: {told}{more}."
+    names = tuple(name for name, _ in columns)
+    return [Finding("D100", "tip", message, "Nothing, if you do not need them.", names, n_rows=columns[0][1])]
+
+
+def _percent(n: int, total: int) -> str:
+    return "less than 0.1 %" if n < 0.001 * total else f"{100 * n / total:.1f} %"
+
+
+def _around(text: str) -> str:
+    """The damaged place with a few letters on both sides."""
+    found = re.search(DAMAGE, text)
+    start = max(0, found.start() - 20) if found else 0
+    return text[start : start + 50]
 
 
 def check_texts(table: Table, columns: tuple[str, ...]) -> list[Finding]:
@@ -54,15 +95,15 @@ def check_texts(table: Table, columns: tuple[str, ...]) -> list[Finding]:
         column = table.arrow.column(name).cast(pa.string())
         broken = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(column, DAMAGE), False)))
         if len(broken):
-            message = f'{counted(len(broken), "text")} in "{name}" damaged by a wrong encoding or holding mark-up.'
-            quoted = tuple(str(column[int(row)].as_py())[:60] for row in broken[:3])
+            message = f'{counted(len(broken), "text")} in "{name}" with traces of a wrong encoding or of mark-up.'
+            quoted = tuple(_around(str(column[int(row)].as_py())) for row in broken[:3])
             remedy = "Export them again as UTF-8 without HTML."
             rows = tuple(int(row) + 1 for row in broken[:20])
             findings.append(Finding("D170", "issue", message, remedy, (name,), rows, len(broken), quoted))
         lengths = np.asarray(pc.fill_null(pc.utf8_length(column), 0))
         long = np.flatnonzero(lengths > LONG_CHARACTERS)
         if len(long) > max(1, 0.01 * table.n_rows):
-            message = f'{counted(len(long), "text")} in "{name}" longer than {LONG_CHARACTERS:,} characters; only their beginning is read.'
+            message = f'{counted(len(long), "text")} in "{name}" of more than {LONG_CHARACTERS:,} characters; only the beginning is read.'
             rows = tuple(int(row) + 1 for row in long[:20])
             findings.append(
                 Finding(

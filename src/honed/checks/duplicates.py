@@ -37,7 +37,9 @@ def check_duplicates(
     extra = np.setdiff1d(np.arange(len(codes)), first)
     findings = []
     if len(extra):
-        message = f"{len(extra):,} of {table.n_rows:,} rows repeat a text that came before (one text comes {counts.max():,} times)."
+        repeat = "repeats" if len(extra) == 1 else "repeat"
+        most = f" (one text comes {counts.max():,} times)" if counts.max() > 2 else ""
+        message = f"{len(extra):,} of {table.n_rows:,} rows {repeat} a text that came before{most}."
         rows = tuple((extra[:20] + 1).tolist())
         remedy = "Keep one of each, unless they really are that frequent. Honed keeps them on one side of the split."
         findings.append(Finding("D110", "issue", message, remedy, columns, rows, len(extra), _quoted(texts, extra)))
@@ -74,17 +76,18 @@ def check_conflicts(table: Table, columns: tuple[str, ...], targets: Array) -> l
     from honed.checks.shingles import normalised
 
     texts = joined_texts(table, columns)
-    codes = np.asarray(normalised(texts).dictionary_encode().indices)
+    codes = np.asarray(normalised(texts, digits=True).dictionary_encode().indices)
     label = np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1)
     there = (targets >= 0) if targets.ndim == 1 else np.ones(len(targets), bool)
-    filled = np.asarray(pc.greater(pc.utf8_length(texts), 0))
+    filled = np.asarray(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0))
     rows = np.flatnonzero(there & filled)
     pairs = np.unique(np.stack([codes[rows], label[rows]]), axis=1) if len(rows) else np.empty((2, 0), int)
     torn = np.flatnonzero(np.bincount(pairs[0]) > 1) if pairs.size else np.array([], int)
     bad = rows[np.isin(codes[rows], torn)]
     if not len(bad):
         return [Finding("D120", "passed", "Equal texts always have the same label.")]
-    message = f"{len(torn):,} texts occur with different labels ({len(bad):,} rows): one of the labels must be wrong."
+    occur = "text occurs" if len(torn) == 1 else "texts occur"
+    message = f"{len(torn):,} {occur} with different labels ({len(bad):,} rows): one of the labels must be wrong."
     bad = bad[np.argsort(codes[bad], kind="stable")]
     return [
         Finding(
@@ -100,13 +103,24 @@ def check_conflicts(table: Table, columns: tuple[str, ...], targets: Array) -> l
     ]
 
 
-def check_across_split(table: Table, columns: tuple[str, ...], split: Any) -> list[Finding]:
-    """D112: texts of the test rows that also stand in the training rows."""
+def check_across_split(
+    table: Table, columns: tuple[str, ...], split: Any, clusters: Array | None = None
+) -> list[Finding]:
+    """D112: test rows whose text stands in the training or validation rows as well, exactly or nearly."""
     codes = exact_codes(joined_texts(table, columns))
-    both = split.test[np.isin(codes[split.test], codes[split.train])]
+    known = np.concatenate([split.train, split.validation])
+    exact = np.isin(codes[split.test], codes[known])
+    near = np.zeros(len(split.test), dtype=bool)
+    if clusters is not None:
+        near = (clusters[split.test] >= 0) & np.isin(clusters[split.test], clusters[known]) & ~exact
+    both = split.test[exact | near]
     if not len(both):
-        return [Finding("D112", "passed", "No test row stands in the training rows as well.")]
-    message = f"{len(both):,} of {len(split.test):,} test rows stand in the training rows as well; they are left out of the claim."
+        return [Finding("D112", "passed", "No test row stands in the training rows as well, exactly or nearly.")]
+    nearly = f" ({int(near.sum()):,} of them nearly)" if near.any() else ""
+    message = (
+        f"{len(both):,} of {len(split.test):,} test rows stand in the training rows as well{nearly}; "
+        "they are left out of the claim."
+    )
     return [
         Finding(
             "D112",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -60,6 +61,20 @@ def check_balance(targets: Array, labels: tuple[str, ...], target: str) -> list[
     return findings or [Finding("D140", "passed", "Every label has enough rows and none drowns the others.")]
 
 
+def check_alike(labels: tuple[str, ...], target: str) -> list[Finding]:
+    """D143: labels that differ in case, blanks or punctuation alone."""
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(re.sub(r"[\W_]+", "", label.lower()) or label, []).append(label)
+    torn = [names for names in alike.values() if len(names) > 1]
+    if not torn:
+        return []
+    shown = "; ".join(" and ".join(f'"{name}"' for name in names[:3]) for names in torn[:5])
+    message = f"Labels that differ in case, blanks or punctuation alone: {shown}. They are probably the same."
+    flat = [name for names in torn for name in names]
+    return [Finding("D143", "issue", message, "Write them alike.", (target,), details={"labels": flat})]
+
+
 def check_label_errors(
     table: Table, roles: Roles, targets: Array, labels: tuple[str, ...], seed: int = 0
 ) -> list[Finding]:
@@ -86,7 +101,9 @@ def check_label_errors(
     if not len(suspects):
         return [Finding("D150", "passed", f"No label looks wrong among {len(looked):,} rows.")]
     share = len(suspects) / len(looked)
-    message = f"{len(suspects):,} of {len(looked):,} labels look wrong ({100 * share:.1f} %)."
+    doubt = "" if told >= TRUSTED else ", or their texts are hard"
+    looks = "looks" if len(suspects) == 1 else "look"
+    message = f"{len(suspects):,} of {len(looked):,} labels {looks} wrong ({100 * share:.1f} %){doubt}."
     examples = tuple(
         f'"{mask_personal(texts[row] or "")[:70]}" is "{labels[targets[looked[row]]]}", looks like "{labels[wanted]}"'
         for row, wanted in zip(suspects[:5], suggested[:5], strict=True)
@@ -95,7 +112,15 @@ def check_label_errors(
     remedy = "Look at these rows first: correcting labels is the cheapest way to a better model."
     return [
         Finding(
-            "D150", "issue", message, remedy, (roles.target or "",), numbers, len(suspects), examples, {"share": share}
+            "D150",
+            "tip" if doubt else "issue",
+            message,
+            remedy,
+            (roles.target or "",),
+            numbers,
+            len(suspects),
+            examples,
+            {"share": share},
         )
     ]
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from honed.checks.duplicates import joined_texts
 from honed.data.table import Roles, Table
 from honed.finding import Finding
+from honed.wording import listed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 NEARLY_ALL, MOST_OF_A_CLASS, HARDLY_ELSEWHERE = 0.97, 0.8, 0.9
@@ -20,7 +21,7 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
     """D130: another column from which the target can be told nearly always."""
     if targets.ndim != 1 or targets.dtype.kind != "i":
         return []
-    findings = []
+    shares: dict[str, float] = {}
     there = np.flatnonzero(targets >= 0)[:MOST_ROWS]
     usual = np.bincount(targets[there]).max() / max(1, len(there)) if len(there) else 1.0
     for name in table.names:
@@ -32,13 +33,24 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
         )
         share = told_by(codes, targets[there])
         if share >= NEARLY_ALL and share - usual > 0.05 and len(np.unique(codes)) <= len(there) / 4:
-            told = f'Column "{name}" alone tells "{roles.target}" in {100 * share:.0f} of 100 rows.'
-            message = f"{told} It was probably filled in afterwards."
-            remedy = (
-                "The model does not read it. Do not add it as an input: it will be missing when a prediction is needed."
-            )
-            findings.append(Finding("D130", "issue", message, remedy, (name,), details={"share": share}))
-    return findings
+            shares[name] = share
+    return _told_by_columns(shares, roles.target or "")
+
+
+def _told_by_columns(shares: dict[str, float], target: str) -> list[Finding]:
+    if not shares:
+        return []
+    names = sorted(shares, key=lambda name: -shares[name])
+    one, least = len(names) == 1, f"{100 * min(shares.values()):.0f} of 100 rows"
+    message = (
+        f'{listed(names)} {"alone tells" if one else "each tell"} "{target}" in {"" if one else "at least "}{least}. '
+        f"{'It was' if one else 'They were'} probably filled in afterwards."
+    )
+    remedy = (
+        f"The model does not read {'it' if one else 'them'}, and should not: "
+        f"{'it' if one else 'they'} will be missing when a prediction is needed."
+    )
+    return [Finding("D130", "issue", message, remedy, tuple(names), details={"share": max(shares.values())})]
 
 
 def told_by(codes: Array, targets: Array) -> float:
@@ -61,7 +73,7 @@ def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tupl
         matrix: Any = counter.fit_transform(texts).tocsc()
     except ValueError:
         return []
-    words, findings = counter.get_feature_names_out(), []
+    words, telling = counter.get_feature_names_out(), {}
     total = np.asarray(matrix.sum(axis=0)).ravel()
     for label in np.unique(targets[there]):
         rows = targets[there] == label
@@ -71,9 +83,23 @@ def check_leaking_words(table: Table, roles: Roles, targets: Array, labels: tupl
         hits = np.flatnonzero((inside >= MOST_OF_A_CLASS * rows.sum()) & (inside >= HARDLY_ELSEWHERE * total))
         if len(hits):
             word, name = words[hits[np.argmax(inside[hits])]], labels[label] if label < len(labels) else str(label)
-            message = f'"{word}" stands in {inside[hits].max():,.0f} of {rows.sum():,} texts of "{name}" and hardly anywhere else.'
-            remedy = (
-                "If it was added when the label was given, remove it from the texts; in production it will be missing."
-            )
-            findings.append(Finding("D131", "issue", message, remedy, roles.text, details={"word": word}))
-    return findings[:10] or [Finding("D131", "passed", "No single word gives a label away.")]
+            share = f"{inside[hits].max():,.0f} of {rows.sum():,}"
+            telling[name] = (str(word), share)
+    return [_told_by_words(telling, roles)]
+
+
+def _told_by_words(telling: dict[str, tuple[str, str]], roles: Roles) -> Finding:
+    """One finding for all labels that a word of their own gives away."""
+    if not telling:
+        return Finding("D131", "passed", "No single word gives a label away.")
+    details = {"word": next(iter(telling.values()))[0], "words": {name: word for name, (word, _) in telling.items()}}
+    remedy = "If it was added when the label was given, remove it from the texts; in production it will be missing."
+    if len(telling) == 1:
+        [(name, (word, share))] = telling.items()
+        message = f'"{word}" stands in {share} texts of "{name}" and hardly anywhere else.'
+    else:
+        shown = ", ".join(f'"{word}" in "{name}"' for name, (word, _) in list(telling.items())[:4])
+        more = f", and {len(telling) - 4} more" if len(telling) > 4 else ""
+        message = f"{len(telling)} labels have a word that stands in nearly all their texts and hardly elsewhere: {shown}{more}."
+        remedy = remedy.replace("it was", "they were").replace("it from", "them from").replace("it will", "they will")
+    return Finding("D131", "issue", message, remedy, roles.text, details=details)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from honed.data.table import Table
 from honed.finding import Finding
-from honed.wording import counted
+from honed.wording import counted, listed
 
 
 def _luhn(text: str) -> bool:
@@ -123,6 +123,11 @@ def _mask(text: str) -> str:
     return text[:kept] + "***" + text[-1:]
 
 
+def personal_spans(text: str) -> list[tuple[int, int]]:
+    """Where in a text something looks like personal data: (first letter, letter after the last)."""
+    return [match.span() for kind in KINDS for match in kind.exact.finditer(text) if kind.check(match.group(0))]
+
+
 def mask_personal(text: str) -> str:
     """The text with everything that looks like personal data masked."""
     for kind in KINDS:
@@ -139,7 +144,7 @@ def check_personal(table: Table, columns: tuple[str, ...]) -> list[Finding]:
             findings.append(_told(column, found))
     named = tuple(name for name in table.names if NAMES.search(name) and name not in columns)
     if named:
-        message = f"{_listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
+        message = f"{listed(named)}: by {'its name' if len(named) == 1 else 'their names'}, personal data."
         findings.append(Finding("D161", "tip", message, "Leave such columns out of what you hand on.", named))
     if not findings:
         findings.append(
@@ -158,7 +163,3 @@ def _told(column: str, found: list[Found]) -> Finding:
     examples = tuple(kind.examples[0] for kind in found)
     details = {"kinds": {kind.kind: len(kind.rows) for kind in found}}
     return Finding("D160", "issue", message, remedy, (column,), shown, len(rows), examples, details)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ("Column " if len(names) == 1 else "Columns ") + ", ".join(f'"{name}"' for name in names)

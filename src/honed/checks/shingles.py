@@ -19,11 +19,11 @@ SHORTEST = 20
 MOST_PAIRS = 300_000
 
 
-def normalised(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Lower case, everything but letters and digits to single blanks, digits to 0."""
+def normalised(texts: pa.Array | pa.ChunkedArray, *, digits: bool = False) -> pa.Array:
+    """Lower case, everything but letters and digits to single blanks; digits to 0 unless they are to be kept."""
     found = pc.utf8_lower(pc.fill_null(texts, ""))
     found = pc.replace_substring_regex(found, r"[^\p{L}\p{N}]+", " ")
-    found = pc.utf8_trim_whitespace(pc.replace_substring_regex(found, r"[0-9]", "0"))
+    found = pc.utf8_trim_whitespace(found if digits else pc.replace_substring_regex(found, r"[0-9]", "0"))
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
@@ -53,7 +53,7 @@ def _joined(distinct: pa.Array, usable: Array, threshold: float, seed: int) -> A
     signatures = signatures_of(distinct.take(pa.array(rows)), seed)
     checked = 0
     for band in range(BANDS):
-        keys = _band_keys(signatures[:, band * ROWS : (band + 1) * ROWS])
+        keys = band_keys(signatures[:, band * ROWS : (band + 1) * ROWS])
         order = np.argsort(keys, kind="stable")
         same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
         for position in same.tolist():
@@ -83,18 +83,19 @@ def jaccard(first: str, second: str) -> float:
     return len(a & b) / len(a | b)
 
 
-def _band_keys(part: Array) -> Array:
+def band_keys(part: Array) -> Array:
+    """One number for each row of a few columns; equal rows have the same."""
     keys = part[:, 0].astype(np.uint64)
     for column in range(1, part.shape[1]):
         keys = keys * np.uint64(0x9E3779B97F4A7C15) + part[:, column]
     return keys
 
 
-def signatures_of(texts: pa.Array, seed: int) -> Array:
-    """MinHash signatures (n, bands x rows) uint32 of texts of at least five bytes each."""
+def signatures_of(texts: pa.Array, seed: int, count: int = BANDS * ROWS) -> Array:
+    """MinHash signatures (n, count) uint32 of texts of at least five bytes each."""
     rng = np.random.default_rng(seed)
-    factors = rng.integers(1, 2**63, BANDS * ROWS, dtype=np.uint64) | np.uint64(1)
-    result = np.empty((len(texts), BANDS * ROWS), dtype=np.uint32)
+    factors = rng.integers(1, 2**63, count, dtype=np.uint64) | np.uint64(1)
+    result = np.empty((len(texts), count), dtype=np.uint32)
     lengths = np.asarray(pc.binary_length(texts)).astype(np.int64)
     ends = np.cumsum(lengths)
     start = 0

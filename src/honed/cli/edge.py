@@ -9,6 +9,8 @@ from typing import Any
 
 from honed.errors import ConfigError, HonedError
 
+STOPPED = 130
+
 
 def out() -> Any:
     """The console for results."""
@@ -81,6 +83,8 @@ def run_safely(app: Any) -> int:
 
     try:
         code = app(standalone_mode=False)
+        if code == STOPPED:  # what typer makes of Ctrl-C
+            print("Stopped.", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except HonedError as error:
         from honed.report.terminal import print_error
@@ -91,7 +95,7 @@ def run_safely(app: Any) -> int:
         return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         print("Stopped.", file=sys.stderr)
-        return 130
+        return STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

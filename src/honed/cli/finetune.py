@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +43,7 @@ def finetune(
     """Climb from the cheapest method to the best model, evaluate it, and package it."""
     from honed.verbs.finetune import finetune as climb
 
-    console = edge.err() if as_json else edge.out()
+    begin, console = clock.time(), edge.err() if as_json else edge.out()
     watcher = _Watcher(console)
     try:
         result = climb(
@@ -51,7 +52,7 @@ def finetune(
             progress=edge.bars(), on_prepared=watcher.prepared, on_rung=watcher.rung,
         )  # fmt: skip
     except KeyboardInterrupt:
-        _stopped(console, out, resume)
+        _stopped(console, out, resume, begin)
         raise
     if as_json:
         edge.print_json(result.report.as_dict())
@@ -93,9 +94,10 @@ class _Watcher:
         self.console.print(rung_line(rung, self.unit), soft_wrap=True)
 
 
-def _stopped(console: Any, out: Path, resume: Path | None) -> None:
-    folders = sorted(out.glob("*/state.json"), key=lambda path: path.stat().st_mtime) if out.is_dir() else []
-    folder = resume or (folders[-1].parent if folders else None)
+def _stopped(console: Any, out: Path, resume: Path | None, begin: float) -> None:
+    """How to go on, where the run had begun; nothing about older runs."""
+    begun = [path for path in out.glob("*/state.json") if path.stat().st_mtime >= begin] if out.is_dir() else []
+    folder = resume or (max(begun, key=lambda path: path.stat().st_mtime).parent if begun else None)
     if folder is not None:
         usable = " A usable model lies there already." if (folder / "model" / "manifest.json").exists() else ""
         console.print(f"\nStopped. Go on with: honed finetune --resume {folder}{usable}", markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -96,7 +97,9 @@ def options(layout: sniff.Layout, bad: Unreadable, block: int = BLOCK) -> dict[s
     """pyarrow's options for a layout; every column is read as text first."""
     names = [f"column_{i + 1}" for i in range(layout.n_columns)]
     return {
-        "read_options": csv.ReadOptions(block_size=block, column_names=None if layout.header else names),
+        "read_options": csv.ReadOptions(
+            block_size=block, column_names=None if layout.header else names, skip_rows=layout.skip
+        ),
         "parse_options": csv.ParseOptions(
             delimiter=layout.separator or "\x1f",
             quote_char='"' if layout.quoted else False,
@@ -135,7 +138,7 @@ def read_delimited(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[s
         if bad.count > found.num_rows:
             seen = f"{bad.count:,} rows of {name} do not have {layout.n_columns} fields as the others."
             raise DataError("D007", seen, "Check separators and quotes.")
-    return typed(found), reading
+    return typed(found, layout.separator), reading
 
 
 def column_names(path: Path, layout: sniff.Layout) -> list[str]:
@@ -144,6 +147,7 @@ def column_names(path: Path, layout: sniff.Layout) -> list[str]:
         return [f"column_{i + 1}" for i in range(layout.n_columns)]
     with utf8_stream(path, layout) as stream:
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(stream.read(1 << 20))
+    text = text.split("\n", layout.skip)[layout.skip]
     return sniff._rows(text, layout.separator, layout.quoted, limit=1)[0]
 
 
@@ -159,16 +163,43 @@ def _read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, s
     return pa.table({"text": lines[1:] if layout.header else lines}), reading
 
 
-def typed(table: pa.Table) -> pa.Table:
-    """Columns that are wholly numeric as numbers; codes such as 0123 stay text."""
+def typed(table: pa.Table, separator: str = " ") -> pa.Table:
+    """Columns that are wholly numeric as numbers; codes such as 0123 stay text. "3,5" is a number where commas do not
+    separate the columns, and "12,345" where they do."""
     for position, name in enumerate(table.column_names):
         column = pc.utf8_trim_whitespace(table.column(position))
         number = as_number(column)
+        if number is None:
+            number = as_number(_without_commas(column, separator))
         if number is not None:
             table = table.set_column(position, name, number)
         elif table.column(position).null_count < len(column) and _padded(table.column(position)):
             table = table.set_column(position, name, column)
     return table
+
+
+_DECIMAL = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$"
+
+
+def _without_commas(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
+    """Numbers as other countries write them, with a point; any other column as it is.
+
+    Where the comma stands between columns, "12,345" is a whole number; elsewhere "3,5" is three and a half, unless every
+    comma is followed by three digits, which could mean either.
+    """
+    head = [value for value in column.slice(0, 200).drop_null().to_pylist() if value not in MISSING]
+    pattern = _THOUSANDS if separator == "," else _DECIMAL
+    if not any("," in value for value in head) or not all(re.match(pattern, value) for value in head):
+        return column
+    there = pc.if_else(pc.is_in(column, pa.array(MISSING)), pa.scalar(None, pa.string()), column)
+    if not pc.all(pc.match_substring_regex(there, pattern)).as_py():
+        return column
+    if separator == ",":
+        return pc.replace_substring(there, ",", "")
+    if not pc.any(pc.match_substring_regex(there, r",(\d{1,2}|\d{4,})$")).as_py():
+        return column
+    return pc.replace_substring(pc.replace_substring(there, ".", ""), ",", ".")
 
 
 def _padded(column: pa.ChunkedArray) -> bool:

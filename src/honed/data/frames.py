@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -24,13 +24,17 @@ def from_memory(source: Any) -> tuple[pa.Table, str]:
     if isinstance(source, pa.RecordBatch):
         return pa.Table.from_batches([source]), "Arrow batch"
     kind = type(source).__module__.split(".")[0]
+    if kind == "polars" and hasattr(source, "collect"):
+        source = source.collect()
+    if hasattr(source, "tolist") or hasattr(source, "to_list"):  # an array, or one column of a frame
+        source = source.tolist() if hasattr(source, "tolist") else source.to_list()
     if kind == "pandas" and hasattr(source, "columns"):
         return _from_pandas(source), "pandas frame"
     if hasattr(source, "__arrow_c_stream__"):
         return pa.table(source), f"{kind} frame"
     if isinstance(source, Mapping):
         return _columns({str(name): list(values) for name, values in source.items()}), "dictionary of columns"
-    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+    if isinstance(source, Sequence | Iterator) and not isinstance(source, str | bytes):
         return _from_list(list(source)), "Python list"
     raise DataError(
         "D008", f"A {type(source).__name__} is no table.", "Pass a path, a list of rows, or a pandas or polars frame."
@@ -38,9 +42,13 @@ def from_memory(source: Any) -> tuple[pa.Table, str]:
 
 
 def _from_pandas(frame: Any) -> pa.Table:
-    return _columns(
-        {str(name): frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame.columns}
-    )
+    columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
+    arrays = [array(column.astype(object).where(column.notna(), None).tolist()) for column in columns]
+    return pa.Table.from_arrays(arrays, names=[_name(name) for name in frame.columns])
+
+
+def _name(name: Any) -> str:
+    return " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
 
 
 def _from_list(rows: list[Any]) -> pa.Table:
@@ -66,8 +74,13 @@ def array(values: list[Any]) -> pa.Array:
     """An Arrow column; values of mixed types become text."""
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return pa.array([None if value is None or value != value else str(value) for value in values], type=pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
+        return pa.array([None if value is None or value != value else _clean(value) for value in values], pa.string())
+
+
+def _clean(value: Any) -> str:
+    """The value as text; halves of characters, as broken exports hold them, become question marks."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def digest_of(table: pa.Table) -> str:

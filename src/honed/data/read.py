@@ -43,9 +43,8 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         return source
     if not isinstance(source, str | Path):
         arrow, kind = from_memory(source)
-        return _checked(
-            Table(unique_names(arrow), kind if name == "data" else name, digest_of(arrow), {"format": kind})
-        )
+        arrow = unique_names(arrow)
+        return _checked(Table(arrow, kind if name == "data" else name, digest_of(arrow), {"format": kind}))
     path = Path(source).expanduser()
     with readable(path), plain_file(path) as plain:
         arrow, reading = _read_file(plain, path.name)
@@ -93,6 +92,8 @@ def _read_file(path: Path, name: str) -> tuple[pa.Table, dict[str, str]]:
     with path.open("rb") as stream:
         head = stream.read(sniff.SAMPLE_BYTES)
     kind = sniff.sniff_format(head, name)
+    if kind == "gzip":
+        raise DataError("D003", f"{name} is packed twice (gzip).", "Unpack it and pass the table in it.")
     if kind == "parquet":
         from pyarrow import parquet
 
@@ -113,18 +114,28 @@ def _read_excel(path: Path, name: str) -> tuple[pa.Table, dict[str, str]]:
         book = load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise DataError("D005", f"{name} is damaged or no Excel file.", "Save it again, or as CSV.") from error
-    for sheet in book.worksheets:
-        rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
-        if rows:
-            break
-    else:
+    sheets = {sheet.title: _table_in(sheet) for sheet in book.worksheets}
+    title = max(sheets, key=lambda sheet: sum(len(row) for row in sheets[sheet]), default="")
+    rows = sheets.get(title)
+    if not rows:
         raise DataError("D002", f"{name} has no cells with values.", "Check the file.")
     header = all(isinstance(cell, str) or cell is None for cell in rows[0]) and len(rows) > 1
     names = [str(cell) if header and cell is not None else f"column_{i + 1}" for i, cell in enumerate(rows[0])]
     body = rows[1:] if header else rows
     arrays = [array([row[i] for row in body]) for i in range(len(names))]
-    reading = {"format": "Excel", "sheet": sheet.title, "header": "yes" if header else "no"}
+    which = title if len(sheets) == 1 else f"{title} (the largest of {len(sheets)})"
+    reading = {"format": "Excel", "sheet": which, "header": "yes" if header else "no"}
     return pa.Table.from_arrays(arrays, names=_made_unique(names)), reading
+
+
+def _table_in(sheet: Any) -> list[list[Any]]:
+    """The filled part of a sheet: no empty rows, no empty columns on the right, no title above the table."""
+    rows = [list(row) for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    filled = [max(i for i, cell in enumerate(row) if cell is not None) + 1 for row in rows]
+    several = [position for position, width in enumerate(filled) if width > 1]
+    begin = several[0] if several and several[0] <= 20 else 0
+    width = max(filled[begin:], default=0)
+    return [[*row[:width], *[None] * (width - len(row))] for row in rows[begin:]]
 
 
 def _read_json(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[str, str]]:
@@ -132,9 +143,20 @@ def _read_json(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[str, 
     text = path.read_text(encoding=encoding)
     with contextlib.suppress(ValueError):
         whole = json.loads(text)
-        rows = whole if isinstance(whole, list) else next((v for v in whole.values() if isinstance(v, list)), [whole])
-        return from_memory(rows)[0], {"format": "JSON", "encoding": encoding}
+        return from_memory(_rows_of(whole))[0], {"format": "JSON", "encoding": encoding}
     return from_memory(json_lines(text.split("\n"), name))[0], {"format": "JSON lines", "encoding": encoding}
+
+
+def _rows_of(whole: Any) -> Any:
+    """Where a JSON document keeps its rows: it is a list, holds columns of one length, or holds one list."""
+    if isinstance(whole, list):
+        return whole
+    if not isinstance(whole, dict):
+        return [whole]
+    lists = [value for value in whole.values() if isinstance(value, list)]
+    if len(lists) > 1 and len(lists) == len(whole) and len({len(value) for value in lists}) == 1:
+        return whole
+    return max(lists, key=len, default=[whole])
 
 
 def json_lines(lines: list[str], name: str, first: int = 1) -> list[dict[str, Any]]:
@@ -171,6 +193,8 @@ def unique_names(table: pa.Table) -> pa.Table:
             or pa.types.is_string_view(field.type)
         ):
             table = table.set_column(position, field.name, pc.cast(table.column(position), pa.string()))
+        elif pa.types.is_null(field.type):
+            table = table.set_column(position, field.name, pa.nulls(table.num_rows, pa.string()))
     return table
 
 

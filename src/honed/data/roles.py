@@ -52,10 +52,12 @@ class _Look:
     numeric: bool
     listed: bool
     dates: bool
+    letters: bool
 
     @property
     def texty(self) -> bool:
-        return not self.numeric and not self.dates and self.words >= 3 and self.distinct > max(2, self.present * 0.3)
+        running = not self.numeric and not self.dates and self.letters and self.words >= 3
+        return running and self.distinct > max(2, self.present * 0.3)
 
     @property
     def few(self) -> bool:
@@ -80,7 +82,7 @@ def infer_roles(
     Raises
     ------
     DataError [D020, D022]
-        A named column does not exist; or several columns could be the target and none was named.
+        A named column does not exist.
     """
     fixed = {"target": [target], "text": text, "time": [time], "group": group, "entity": [entity]}
     named = {role: [name for name in names or [] if name] for role, names in fixed.items()}
@@ -90,9 +92,9 @@ def infer_roles(
     looks = {name: _look(table, name) for name in table.names}
     free = [name for name in table.names if not any(name in names for names in named.values())]
     reasons = {name: f"you named it as {role}" for role, names in named.items() for name in names}
-    found_target = target or _target(looks, free, named["text"], reasons)
+    found_target, candidates = (target, ()) if target else _target(looks, free, reasons)
     free = [name for name in free if name != found_target]
-    found_text = list(named["text"]) or _texts(looks, free, reasons)
+    found_text = list(named["text"]) or _texts(looks, [name for name in free if name not in candidates], reasons)
     free = [name for name in free if name not in found_text]
     found_time = time or _first(free, lambda name: _is_time(looks[name]), reasons, "its values are dates")
     free = [name for name in free if name != found_time]
@@ -116,7 +118,19 @@ def infer_roles(
     ignored = tuple(name for name in free if name != found_entity)
     reasons.update({name: _why_ignored(looks[name]) for name in ignored})
     yours = tuple(role for role, names in named.items() if names)
-    return Roles(tuple(found_text), found_target, found_time, tuple(groups), found_entity, key, ignored, reasons, yours)
+    reasons.update(dict.fromkeys(candidates, "it may be what is to be predicted; name it with --target"))
+    return Roles(
+        tuple(found_text),
+        found_target,
+        found_time,
+        tuple(groups),
+        found_entity,
+        key,
+        ignored,
+        reasons,
+        yours,
+        candidates,
+    )
 
 
 def _exists(table: Table, name: str, role: str) -> None:
@@ -143,7 +157,10 @@ def _look(table: Table, name: str) -> _Look:
     dates = pa.types.is_temporal(kind) or (
         not numeric and bool(there) and _dates([str(value) for value in there[:200]])
     )
-    return _Look(name, len(sample), len(there), distinct, words, numeric, listed, dates)
+    lettered = sum(any(map(str.isalpha, str(value))) for value in there[:1000])
+    return _Look(
+        name, len(sample), len(there), distinct, words, numeric, listed, dates, 2 * lettered > len(there[:1000])
+    )
 
 
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}(:\d{2})?.*)?$")
@@ -157,29 +174,25 @@ def _words(name: str) -> str:
     return re.sub(r"[^\w]+", "_", name.strip().lower())
 
 
-def _target(looks: dict[str, _Look], free: list[str], text: list[str], reasons: dict[str, str]) -> str | None:
-    """By name first; else the one column that has few distinct values, or numbers beside texts."""
+def _target(looks: dict[str, _Look], free: list[str], reasons: dict[str, str]) -> tuple[str | None, tuple[str, ...]]:
+    """By name first; else the one column that has few distinct values, or numbers beside texts. Where several could be
+    it, none is taken and all are named."""
     by_name = [name for name in free if _words(name) in TARGET_NAMES and looks[name].distinct >= 1]
     if by_name:
         best = min(by_name, key=lambda name: TARGET_NAMES.index(_words(name)))
         reasons[best] = "its name says that it is what is to be predicted"
-        return best
+        return best, ()
     shaped = [
         name
         for name in free
         if _target_shape(looks[name]) and _words(name) not in GROUP_NAMES and not _is_time(looks[name])
     ]
-    texts = [name for name in free if looks[name].texty]
-    if len(shaped) == 1 or (shaped and len(looks) == len(texts) + len(shaped) and len(shaped) == 1):
+    if len(shaped) == 1:
         reasons[shaped[0]] = (
             f"it has {looks[shaped[0]].distinct:,} distinct values, the only column that looks like a target"
         )
-        return shaped[0]
-    if not shaped:
-        return None
-    raise DataError(
-        "D020", f"Several columns could be the one to predict: {', '.join(shaped[:8])}.", "Name it with --target."
-    )
+        return shaped[0], ()
+    return None, tuple(shaped)
 
 
 def _target_shape(look: _Look) -> bool:
@@ -191,7 +204,9 @@ def _texts(looks: dict[str, _Look], free: list[str], reasons: dict[str, str]) ->
     found = sorted((name for name in free if looks[name].texty), key=lambda name: -looks[name].words)[:2]
     if not found:
         wordy = [
-            name for name in free if not looks[name].numeric and not looks[name].dates and looks[name].distinct > 2
+            name
+            for name in free
+            if not looks[name].numeric and not looks[name].dates and looks[name].letters and looks[name].distinct > 2
         ]
         found = sorted(wordy, key=lambda name: -(looks[name].words * looks[name].distinct))[:1]
     for name in found:

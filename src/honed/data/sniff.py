@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,35 @@ from honed.errors import DataError
 
 SAMPLE_BYTES = 1 << 20
 SEPARATORS = (",", "\t", ";", "|")
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_NAME = re.compile(r"^[^\W\d][\w .\-#/()%&:?]{0,59}$")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NAME = re.compile(r"^(?=.*[^\W\d_])[^\s\d\"'<>{}!,;=.][^\n\"<>{}!,;]{0,59}$")
+_EXCEL_SAYS = re.compile(r'^"?sep=.?"?\r?\n', re.I)
+PACKED = (
+    (b"PK\x03\x04", "zip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"7z\xbc\xaf", "7z"),
+)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text table is laid out. ``separator`` is "" for one text a line; ``quoted`` says that fields may be quoted."""
+    """How a text table is laid out. ``separator`` is "" for one text a line; ``quoted`` says that fields may be quoted;
+    ``skip`` is the number of lines of remarks above the table."""
 
     encoding: str
     separator: str
     quoted: bool
     header: bool
     n_columns: int
+    skip: int = 0
 
     def described(self) -> dict[str, str]:
         """The layout in words, for ``Table.reading``."""
@@ -39,7 +55,12 @@ class Layout:
             " ": "first blank",
             "": "none (one text a line)",
         }
-        return {"encoding": self.encoding, "separator": names[self.separator], "header": "yes" if self.header else "no"}
+        found = {
+            "encoding": self.encoding,
+            "separator": names[self.separator],
+            "header": "yes" if self.header else "no",
+        }
+        return found | ({"lines above the table": str(self.skip)} if self.skip else {})
 
 
 def sniff_format(head: bytes, source: str) -> str:
@@ -62,6 +83,9 @@ def sniff_format(head: bytes, source: str) -> str:
         raise DataError(
             "D003", f"{source} is an old or an encrypted Excel file.", "Save it as .xlsx without a password, or as CSV."
         )
+    packed = next((kind for magic, kind in PACKED if head.startswith(magic)), "")
+    if packed:
+        raise DataError("D003", f"{source} is packed ({packed}).", "Unpack it and pass the table in it.")
     if _binary(head):
         raise DataError(
             "D003", f"{source} is no table but binary data.", "Pass a CSV, TSV, JSON lines, Parquet or Excel file."
@@ -86,16 +110,14 @@ def _binary(head: bytes) -> bool:
         b"%PDF",
         b"\x7fELF",
         b"MZ\x90",
-        b"PK\x03\x04",
-        b"BZh",
         b"\x80\x02",
         b"\x80\x04",
     )
     if head.startswith(magic):
         return True
-    if head.count(b"\x00") > 0 and _utf16_guess(head) is None:
-        return True
-    control = sum(head.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
+    if _utf16_guess(head):
+        return False
+    control = sum(head.count(bytes([code])) for code in (*range(9), *range(14, 32)))
     return control > max(2, len(head) // 100)
 
 
@@ -142,6 +164,10 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def sniff_layout(sample: str, encoding: str, complete: bool) -> Layout:
     """Separator, quoting and header from the first million characters."""
+    said = _EXCEL_SAYS.match(sample)
+    if said:
+        layout = sniff_layout(sample[said.end() :], encoding, complete)
+        return replace(layout, skip=layout.skip + 1)
     lines = [line for line in sample.split("\n") if line.strip()]
     if not complete and len(lines) > 1:
         sample, lines = sample[: sample.rfind("\n")], lines[:-1]
@@ -152,7 +178,21 @@ def sniff_layout(sample: str, encoding: str, complete: bool) -> Layout:
         return Layout(encoding, separator, False, separator == "" and _plain_header(lines), 2 if separator else 1)
     rows = _rows(sample, best, quoted[best])
     width = Counter(len(row) for row in rows).most_common(1)[0][0]
-    return Layout(encoding, best, quoted[best], _has_header([row for row in rows if len(row) == width]), width)
+    header = _has_header([row for row in rows if len(row) == width])
+    return Layout(encoding, best, quoted[best], header, width, _remarks(sample, best, quoted[best], width))
+
+
+def _remarks(sample: str, separator: str, quoted: bool, width: int) -> int:
+    """Number of lines above the table: at most 20, each with fewer fields than the table has columns."""
+    quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader, above = csv.reader(io.StringIO(sample, newline=""), delimiter=separator, quoting=quoting), 0
+    for row in reader:
+        if len(row) == width:
+            return above
+        if len(row) > width or reader.line_num > 20:
+            return 0
+        above = reader.line_num
+    return 0
 
 
 def _is_quoted(sample: str, separator: str) -> bool:

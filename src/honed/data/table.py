@@ -71,6 +71,8 @@ class Roles:
         One sentence for each column.
     yours : tuple of str
         Names of the roles the user fixed, for example ``("target",)``; the rest was inferred.
+    candidates : tuple of str
+        Columns of which each could be the target, where none stands out and none was named.
     """
 
     text: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ class Roles:
     ignored: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
     yours: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The roles as plain JSON types."""
@@ -90,5 +93,5 @@ class Roles:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Roles:
         """The inverse of :meth:`as_dict`."""
-        tuples = {name: tuple(fields.get(name, ())) for name in ("text", "group", "ignored", "yours")}
+        tuples = {name: tuple(fields.get(name, ())) for name in ("text", "group", "ignored", "yours", "candidates")}
         return cls(**{**fields, **tuples})

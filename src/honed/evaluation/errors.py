@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from honed.checks.personal_data import mask_personal
+from honed.checks.personal_data import mask_personal, personal_spans
 from honed.evaluation.figures import right_rows
 from honed.evaluation.results import ErrorExample
 from honed.model import Model
@@ -34,7 +34,7 @@ def _example(model: Model, given: Input, row: int, targets: Array, answers: Pred
         _named(model, targets[row]),
         _named(model, answers.encoded[row]),
         confidence,
-        [(mask_personal(word), weight) for word, weight in _words(model, given, answers.encoded[row])],
+        _words(model, given, answers.encoded[row]),
     )
 
 
@@ -48,7 +48,7 @@ def _named(model: Model, target: Array) -> str:
 
 
 def _words(model: Model, given: Input, answer: Array) -> list[tuple[str, float]]:
-    """How much the output for the given answer falls when one word is left out."""
+    """How much the output for the given answer falls when one word is left out; personal data is masked."""
     if "text" not in model.task.facts.input_kinds:
         return []
     first = str(given[0])
@@ -57,4 +57,9 @@ def _words(model: Model, given: Input, answer: Array) -> list[tuple[str, float]]
     outputs = model.outputs(rows)
     column = int(answer) if model.problem.labels and np.ndim(answer) == 0 else 0
     weights = outputs[0, column] - outputs[1:, column]
-    return [(span.group(0), float(weight)) for span, weight in zip(spans, weights, strict=True)]
+    secret = personal_spans(first)
+    shown = [
+        "***" if any(begin < span.end() and span.start() < end for begin, end in secret) else span.group(0)
+        for span in spans
+    ]
+    return [(word, float(weight)) for word, weight in zip(shown, weights, strict=True)]

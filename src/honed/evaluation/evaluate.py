@@ -24,14 +24,16 @@ from honed.wording import counted
 UNKNOWN = -2
 """Encoding of a label the model does not know: it never counts as right."""
 GAP_ROWS = 1000
+LEAST_UNSEEN = 20
+"""Where fewer rows than this are neither copies nor near copies, the near copies are kept in the claim, and told."""
 
 
 @dataclass(frozen=True)
 class Background:
     """What the run that made the model knows and an evaluation can use.
 
-    ``seen`` are hashes of the inputs the model was fitted on, ``trivial`` the names of baselines that every model must
-    beat, ``base_embed`` maps inputs to vectors by the base as it came.
+    ``seen`` are hashes and ``near`` sketches of the inputs the model was fitted on, ``trivial`` the names of baselines
+    that every model must beat, ``base_embed`` maps inputs to vectors by the base as it came.
     """
 
     held_out: bool = True
@@ -41,8 +43,22 @@ class Background:
     train_targets: Array | None = None
     validation: Estimate | None = None
     seen: frozenset[int] = frozenset()
+    near: Array | None = None
     base_embed: Callable[[Sequence[Input]], Array] | None = None
     findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Test rows that were learnt from: copies, near copies, and whether the near ones had to be kept in the claim."""
+
+    exact: int
+    near: int
+    kept_near: bool
+
+    @property
+    def removed(self) -> int:
+        return self.exact + (0 if self.kept_near else self.near)
 
 
 def evaluate_model(
@@ -56,8 +72,8 @@ def evaluate_model(
 ) -> Evaluation:
     """Evaluate a model on the rows of a table that have a target.
 
-    Rows whose input was in the training data are left out of the claim; rows with a label the model does not know
-    count as wrong.
+    Rows whose input was in the training data, exactly or nearly, are left out of the claim; rows with a label the model
+    does not know count as wrong.
 
     Raises
     ------
@@ -66,21 +82,25 @@ def evaluate_model(
     """
     begin, background, progress = time.monotonic(), background or Background(), progress or Silent()
     inputs, targets = model.inputs(table), targets_of(model, table)
-    unseen = overlap.unseen(inputs, set(background.seen))
-    rows = np.flatnonzero(labelled(targets) & unseen)
-    if not labelled(targets).any():
+    there = labelled(targets)
+    if not there.any():
         raise DataError(
             "D026", f'No row of {table.source} has a value in "{model.problem.target}".', "Evaluation needs the truth."
         )
-    seen_all = len(rows) == 0
-    rows = np.flatnonzero(labelled(targets)) if seen_all else rows
+    exact = there & ~overlap.unseen(inputs, set(background.seen))
+    near = (
+        there & ~exact & overlap.nearly_seen(inputs, background.near) if background.near is not None else ~there & there
+    )
+    seen_all, kept_near = bool(exact[there].all()), int((there & ~exact & ~near).sum()) < LEAST_UNSEEN
+    rows = np.flatnonzero(there if seen_all else there & ~exact if kept_near else there & ~exact & ~near)
     used, truth = [inputs[row] for row in rows], targets[rows]
     with progress.step("predicting the test rows", len(used)) as step:
         outputs = model.outputs(used, step.advance)
     answers = model.task.decode(outputs, model.problem, model.decision)
     return _assemble(
         model, table.take(rows), used, truth, outputs, answers, background,
-        held_out=background.held_out and not seen_all, n_rows=table.n_rows, n_seen=int((labelled(targets) & ~unseen).sum()),
+        held_out=background.held_out and not seen_all, n_rows=table.n_rows,
+        seen=_Seen(int(exact.sum()), int(near.sum()), kept_near),
         groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
     )  # fmt: skip
 
@@ -112,7 +132,7 @@ def _assemble(
     *,
     held_out: bool,
     n_rows: int,
-    n_seen: int,
+    seen: _Seen,
     groups: tuple[str, ...],
     seed: int,
     progress: Progress,
@@ -132,7 +152,7 @@ def _assemble(
     parts += slices.found_slices(model, inputs, truth, predicted, seed)
     classes = figures.class_results(model, truth, predicted, seed)
     abstention = doubt.abstention(model, answers, truth, seed)
-    findings = [*_findings(n_seen, int((~known).sum()), len(truth)), *background.findings]
+    findings = [*_seen_findings(seen), *_unknown_findings(int((~known).sum()), len(truth)), *background.findings]
     evidence = Evidence(
         metrics[0], len(truth), held_out, gain, trivial, gap, calibration, edits, parts, classes, abstention, findings,
         float((~known).mean()),
@@ -146,7 +166,7 @@ def _assemble(
         data_digest=table.digest,
         n_rows=n_rows,
         n_used=len(truth),
-        n_duplicates_removed=n_seen if held_out else 0,
+        n_duplicates_removed=seen.removed if held_out else 0,
         held_out=held_out,
         metrics=metrics,
         verdict=reach_verdict(evidence),
@@ -195,17 +215,29 @@ def _gap(model: Model, metric: Metric, background: Background, truth: Array, pre
     return Gap(figures.estimate(train), figures.estimate(held), figures.estimate(difference))
 
 
-def _findings(n_seen: int, n_unknown: int, n: int) -> list[Finding]:
+def _seen_findings(seen: _Seen) -> list[Finding]:
     found = []
-    if n_seen:
-        message = f"{n_seen:,} test rows were also in the training data and are left out of the claim."
-        found.append(Finding("E001", "tip", message, "Nothing: they would only flatter.", n_rows=n_seen))
-    if n_unknown:
-        message = f"{n_unknown:,} of {counted(n, 'row')} carry labels the model does not know; they count as wrong."
-        found.append(
-            Finding("E002", "issue", message, "Correct them, or train again with data that has them.", n_rows=n_unknown)
+    if seen.removed:
+        nearly = f" ({seen.near:,} of them nearly)" if seen.near and not seen.kept_near else ""
+        were = "test row was" if seen.removed == 1 else "test rows were"
+        message = f"{seen.removed:,} {were} also in the training data{nearly} and left out of the claim."
+        found.append(Finding("E001", "tip", message, "Nothing: they would only flatter.", n_rows=seen.removed))
+    if seen.kept_near and seen.near:
+        are = "test row is" if seen.near == 1 else "test rows are"
+        message = (
+            f"{seen.near:,} {are} nearly the same as a training row, and hardly any others are left to measure on."
         )
+        found.append(Finding("E003", "issue", message, "Test with rows that are new.", n_rows=seen.near))
     return found
+
+
+def _unknown_findings(n_unknown: int, n: int) -> list[Finding]:
+    if not n_unknown:
+        return []
+    message = f"{n_unknown:,} of {counted(n, 'row')} carry labels the model does not know; they count as wrong."
+    return [
+        Finding("E002", "issue", message, "Correct them, or train again with data that has them.", n_rows=n_unknown)
+    ]
 
 
 def _scatter(truth: Array, predicted: Array, seed: int) -> list[tuple[float, float]]:

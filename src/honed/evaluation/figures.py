@@ -80,6 +80,9 @@ def _f1_intervals(truth: Array, given: Array, seed: int) -> list[Estimate]:
         draws = rng.multinomial(n, shares / shares.sum(), size=CLASS_RESAMPLES) if n else np.zeros((1, 4))
         f1 = 2 * draws[:, 0] / np.maximum(1, 2 * draws[:, 0] + draws[:, 1] + draws[:, 2])
         low, high = np.percentile(f1, [2.5, 97.5])
+        if counts[1:].sum() == 0 or counts[0] == 0:  # without a mistake, or without a hit, resamples all look alike
+            edge = wilson(float(counts[0]), int(counts.sum()))
+            low, high = min(low, edge.low), max(high, edge.high)
         found.append(Estimate(float(value), float(min(low, value)), float(max(high, value))))
     return found
 

@@ -18,6 +18,7 @@ from honed.evaluation.results import (
     Verdict,
 )
 from honed.finding import Finding
+from honed.wording import counted
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,12 @@ def _headline(answer: Answer, evidence: Evidence) -> str:
         "do not ship": "This model must not go to production as it is",
         "cannot tell": "There is not enough evidence to say whether this model is good enough",
     }
-    return f"{words[answer]}: {figure} on {evidence.n:,} rows it has never seen."
+    fresh = " it has never seen" if evidence.held_out and not _near_copies(evidence) else ""
+    return f"{words[answer]}: {figure} on {counted(evidence.n, 'row')}{fresh}."
+
+
+def _near_copies(evidence: Evidence) -> bool:
+    return any(finding.code == "E003" for finding in evidence.findings)
 
 
 def power(metric: MetricResult, n: int) -> str:
@@ -127,6 +133,10 @@ def _enough(evidence: Evidence) -> list[Reason]:
             f"The {metric.title} could lie anywhere from {percent(metric.model.low)} to {percent(metric.model.high)}."
         )
     reasons: list[Reason] = [("cannot tell", text) for text in found]
+    if evidence.held_out and _near_copies(evidence):
+        reasons.append(
+            ("cannot tell", "These rows are nearly the same as those it learnt from, so the figures flatter.")
+        )
     if not evidence.held_out:
         reasons.append(("cannot tell", "Part of these rows may have been used in training, so the figures flatter."))
     return reasons
@@ -207,7 +217,7 @@ def _fair(evidence: Evidence) -> list[Reason]:
         reasons.append(
             (
                 "ship with care",
-                f"{len(rare)} labels have fewer than {LIMITS.unmeasured_class} test rows and were hardly measured: {names}.",
+                f"{counted(len(rare), 'label')} with fewer than {LIMITS.unmeasured_class} test rows, hardly measured: {names}.",
             )
         )
     dead = [

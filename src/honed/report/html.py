@@ -8,6 +8,7 @@ from typing import Any
 
 from honed.evaluation.results import Evaluation, RunReport
 from honed.finding import Finding, by_level
+from honed.metrics.intervals import Interval, wilson
 from honed.report import plots, words
 from honed.report.inspection import Inspection
 
@@ -68,11 +69,11 @@ def inspection_page(inspection: Inspection) -> str:
     return page
 
 
-def confusions(evaluation: Evaluation, most: int = 12) -> list[tuple[str, str, int]]:
-    """The most frequent mistakes: (truth, answer, rows)."""
+def confusions(evaluation: Evaluation, most: int = 12) -> list[tuple[str, str, int, Interval]]:
+    """The most frequent mistakes: (truth, answer, rows, share of the rows with that truth)."""
     labels = evaluation.confusion_labels
     pairs = [
-        (labels[i], labels[j], count)
+        (labels[i], labels[j], count, wilson(count, sum(row)))
         for i, row in enumerate(evaluation.confusion)
         for j, count in enumerate(row)
         if i != j and count

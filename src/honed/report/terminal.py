@@ -16,7 +16,7 @@ from honed.evaluation.results import Evaluation, RungResult, RunReport, Verdict
 from honed.finding import Finding, by_level
 from honed.report.inspection import Inspection
 from honed.report.words import duration, figure, interval, shortened
-from honed.wording import counted
+from honed.wording import counted, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}
 VERDICT_STYLE = {
@@ -26,6 +26,8 @@ VERDICT_STYLE = {
     "cannot tell": "bold magenta",
 }
 BAR = 16
+LONG_ENOUGH = 12
+"""Shorter examples, such as a masked address, tell nothing that the sentence does not."""
 
 
 def print_error(console: Console, error: HonedError) -> None:
@@ -56,15 +58,27 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
     for column in inspection.columns[:30]:
         grid.add_row(escape(shortened(column.name, 24)), column.role, escape(column.why))
     console.print(grid)
-    if inspection.labels:
-        top = ", ".join(f"{shortened(label, 24)} {n:,}" for label, n in inspection.labels[:8])
-        more = f", and {len(inspection.labels) - 8} more" if len(inspection.labels) > 8 else ""
-        heading(console, f"{len(inspection.labels)} labels")
-        console.print(escape(top + more))
+    if len(inspection.columns) > 30:
+        console.print(f"... and {len(inspection.columns) - 30:,} more columns", style="dim")
+    _print_problem(console, inspection)
     print_findings(console, inspection.findings)
     if inspection.split:
         heading(console, "How the rows would be divided")
         console.print(escape(inspection.split))
+
+
+def _print_problem(console: Console, inspection: Inspection) -> None:
+    """What is to be predicted: the labels and how many rows have each, or that it is a number."""
+    if not inspection.kind:
+        return
+    if not inspection.labels:
+        heading(console, f'A number is to be predicted: "{inspection.roles.target}"')
+        return
+    several = ", a row may have several" if inspection.kind == "multilabel" else ""
+    heading(console, f"{len(inspection.labels):,} labels{several}")
+    top = ", ".join(f"{shortened(label, 24)} ({n:,})" for label, n in inspection.labels[:8])
+    more = f", and {len(inspection.labels) - 8:,} more" if len(inspection.labels) > 8 else ""
+    console.print(escape(top + more))
 
 
 def print_findings(console: Console, findings: Sequence[Finding], *, most: int = 12) -> None:
@@ -76,14 +90,20 @@ def print_findings(console: Console, findings: Sequence[Finding], *, most: int =
         text = Text(finding.message)
         if finding.level != "tip":
             text.append("\n" + " ".join(filter(None, (finding.remedy, _rows(finding)))), style="dim")
+            if finding.examples and len(finding.examples[0]) >= LONG_ENOUGH:
+                text.append("\nFor example: " + _one_line(finding.examples[0]), style="dim")
         grid.add_row(Text(finding.level, style=LEVEL_STYLE[finding.level]), Text(finding.code, style="dim"), text)
     if told:
         console.print(grid)
     if len(told) > most:
         console.print(f"... and {len(told) - most} more in the report", style="dim")
-    passed = sorted({finding.code for finding in findings if finding.level == "passed"})
+    passed = [finding.message.rstrip(".") for finding in findings if finding.level == "passed"]
     if passed:
-        console.print(Text(f"passed  {', '.join(passed)}", style="green"))
+        console.print(Text(f"passed  {'. '.join(dict.fromkeys(passed))}.", style="green"))
+
+
+def _one_line(example: str) -> str:
+    return shortened(" ".join(example.replace("\x1f", " | ").split()), 150)
 
 
 def _rows(finding: Finding) -> str:
@@ -95,7 +115,7 @@ def _rows(finding: Finding) -> str:
 
 def rung_line(rung: RungResult, unit: str) -> Text:
     """One rung as a line: a bar, the score, its interval, and what it cost."""
-    name = shortened(rung.title.split(" (")[0], 40)
+    name = shortened(shown_title(rung.title), 40)
     if rung.score is None:
         return Text(f"  {name:<41} {rung.status}: {rung.note}", style="dim")
     share = rung.score.value if unit == "%" else 0.0
@@ -188,16 +208,13 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
 
 
 def print_models(console: Console, entries: Sequence[Any]) -> None:
-    """The zoo."""
-    grid = _grid(
-        ("base", "left"),
-        ("licence", "left"),
-        ("MiB", "right"),
-        ("languages", "left"),
-        ("where", "left"),
-        ("good for", "left"),
-    )
+    """The zoo; names are never broken, so that they can be copied."""
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("base", no_wrap=True)
+    grid.add_column("licence", no_wrap=True)
+    grid.add_column("MiB", justify="right")
+    grid.add_column("where", no_wrap=True)
+    grid.add_column("good for")
     for entry in entries:
-        languages = ", ".join(entry.languages)
-        grid.add_row(entry.id, entry.licence, f"{entry.size_mib:,.0f}", languages, entry.status, entry.good_for)
+        grid.add_row(entry.id, entry.licence, f"{entry.size_mib:,.0f}", entry.status, entry.good_for)
     console.print(grid)

@@ -264,7 +264,8 @@ def labelled(targets: Array) -> Array:
     """True for the rows that have a target: encoded targets are -1 or NaN where it is missing."""
     if targets.ndim == 2:
         return np.ones(len(targets), dtype=bool)
-    return np.isfinite(targets) & ((targets != -1) | (targets.dtype.kind != "i"))
+    there: Array = np.isfinite(targets) & ((targets != -1) | (targets.dtype.kind != "i"))
+    return there
 
 
 class Task(ABC):

@@ -50,14 +50,17 @@ def background_of(model: Model) -> Background:
         facts = read_json(kind)
         baselines[facts["name"]] = model.task.load_predictor(facts["kind"], kind.parent, model.problem)
     seen: frozenset[int] = frozenset()
+    near = None
     if (model.folder / "seen.safetensors").is_file():
         from safetensors.numpy import load_file
 
-        seen = frozenset(load_file(model.folder / "seen.safetensors")["hashes"].tolist())
+        learnt = load_file(model.folder / "seen.safetensors")
+        seen, near = frozenset(learnt["hashes"].tolist()), learnt.get("near")
     validation = model.provenance.get("validation")
     return Background(
         baselines=baselines,
         trivial=list(baselines),
         seen=seen,
+        near=near,
         validation=Estimate(**validation) if validation else None,
     )

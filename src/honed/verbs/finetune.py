@@ -16,7 +16,7 @@ from honed.data.read import read_table
 from honed.data.table import Table
 from honed.errors import DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
-from honed.evaluation.overlap import hashes
+from honed.evaluation.overlap import hashes, sketches
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
 from honed.model import Model
@@ -28,7 +28,8 @@ from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
 from honed.verbs import package
 from honed.verbs.prepare import Prepared, few_rows, prepare
-from honed.verbs.run_folder import RunState, choose_folder, read_state, run_name
+from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
+from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
 FOLDS = 4
@@ -146,8 +147,9 @@ def finetune(
     if going_on:
         progress.say(f"Going on with the run in {folder}.")
     test_table = read_table(test) if test is not None else None
-    session = _session(prepared, run_config, folder, state, begin, yours, progress)
-    return _run(session, prepared, state, test_table, begin, progress, on_rung)
+    with held(folder):
+        session = _session(prepared, run_config, folder, state, begin, yours, progress)
+        return _run(session, prepared, state, test_table, begin, progress, on_rung)
 
 
 def _limit(time_limit: str | float | None) -> dict[str, Any]:
@@ -288,14 +290,20 @@ def _evaluate(
     if test is None and not len(rows):
         return None
     table = test if test is not None else prepared.table.take(rows)
-    baselines = {name: ladder.candidates[name].predictor for name in _baseline_names(session, ladder)}
+    baselines = {
+        shown_title(ladder.candidates[name].title): ladder.candidates[name].predictor
+        for name in _baseline_names(session, ladder)
+    }
+    learnt = session.train.inputs + session.validation.inputs
+    model.extra["near"] = sketches(learnt)
     background = Background(
         baselines=baselines,
         trivial=list(baselines)[:1],
         train_inputs=session.train.inputs,
         train_targets=session.train.targets,
         validation=ladder.best.score if ladder.best else None,
-        seen=frozenset(hashes(session.train.inputs + session.validation.inputs)),
+        seen=frozenset(hashes(learnt)),
+        near=model.extra["near"],
         base_embed=_base_embed(session, model.predictor),
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],
     )

@@ -12,7 +12,7 @@ from honed.bundle.fresh import check_fresh
 from honed.bundle.reference import reference_table
 from honed.bundle.write import PACKAGES, write_model
 from honed.config import as_yaml
-from honed.evaluation.overlap import hashes
+from honed.evaluation.overlap import hashes, sketches
 from honed.evaluation.results import RunReport
 from honed.model import Model
 from honed.report.card import card_text
@@ -62,7 +62,10 @@ def keep_final(session: Session, model: Model, report: RunReport, first_baseline
     sample = [inputs[i] for i in np.linspace(0, len(inputs) - 1, min(FRESH_ROWS, len(inputs))).astype(int)]
     expected = model.outputs(sample)
     evaluation = report.evaluation
-    model.extra |= {"seen": hashes(inputs + session.validation.inputs), "baseline": first_baseline}
+    learnt = inputs + session.validation.inputs
+    model.extra |= {"seen": hashes(learnt), "baseline": first_baseline}
+    if "near" not in model.extra:
+        model.extra["near"] = sketches(learnt)
     target = session.folder / "model"
     fresh = session.folder / "model.unproven"
     facts: dict[str, Any] = {"report": report.as_dict(), "html": run_page(report), "card": card_text(report, model)}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from honed.errors import RunError
-from honed.files import read_json, write_json
+from honed.files import read_json, tell_os_error, write_json
 
-STATE = "state.json"
+STATE, LOCK = "state.json", ".lock"
 
 
 @dataclass
@@ -43,6 +46,38 @@ def read_state(folder: Path) -> RunState:
         raise RunError(
             "R030", f"{folder} holds no run to resume.", "Pass the folder that finetune made, such as runs/NAME."
         ) from error
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run folder while this one works in it. The system lets go when a process dies.
+
+    Raises
+    ------
+    RunError [R032]
+        Another process is at work there.
+    """
+    made = [place for place in (folder, folder.parent) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / LOCK).open("a")
+    except OSError as error:
+        raise tell_os_error(error, folder) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            seen = f"Another process is at work on this run in {folder}."
+            raise RunError("R032", seen, "Wait for it, or choose another folder with --out.") from None
+        except OSError:
+            pass  # a file system without locks
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+            for place in made:  # a run that failed before it began leaves no empty folder
+                with suppress(OSError):
+                    place.rmdir()
 
 
 def run_name(source: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from honed.data.table import Roles, Table
 from honed.finding import Finding
 from honed.tasks.text_classification import framing
+from honed.wording import counted
 
 MIN_ROWS = 8
 
@@ -45,7 +46,7 @@ def _target(table: Table, roles: Roles, config: Any) -> list[Finding]:
     if roles.target is None or roles.target not in table.names:
         if roles.target is not None:
             return [_absent([roles.target], table)]
-        return [Finding("D020", "blocker", "No column was found to predict.", "Name it with --target.")]
+        return [_no_target(roles)]
     values = table.column(roles.target)
     there = framing.present(values)
     column = (roles.target,)
@@ -54,9 +55,18 @@ def _target(table: Table, roles: Roles, config: Any) -> list[Finding]:
         return [Finding("D026", "blocker", message, "Check --target.", columns=column)]
     findings = list(_unlabelled(values, there, column))
     if len(there) < MIN_ROWS:
-        message = f"Only {len(there)} rows have a label. At least {MIN_ROWS} are needed to learn and to measure."
+        have = f"{counted(len(there), 'row')} {'has' if len(there) == 1 else 'have'}"
+        message = f"Only {have} a label. At least {MIN_ROWS} are needed to learn and to measure."
         findings.append(Finding("D025", "blocker", message, "Label more rows.", columns=column))
     return findings + _values(there, roles.target, config)
+
+
+def _no_target(roles: Roles) -> Finding:
+    if not roles.candidates:
+        return Finding("D020", "blocker", "No column was found to predict.", "Name it with --target.")
+    more = f", and {len(roles.candidates) - 8} more" if len(roles.candidates) > 8 else ""
+    message = f"Several columns could be the one to predict: {', '.join(roles.candidates[:8])}{more}."
+    return Finding("D020", "blocker", message, "Name it with --target.", roles.candidates)
 
 
 def _unlabelled(values: list[Any], there: list[Any], column: tuple[str, ...]) -> list[Finding]:
@@ -100,7 +110,7 @@ def _odd(values: list[Any]) -> str:
 def _classes(counts: Counter[str], there: list[Any], target: str, kind: str) -> list[Finding]:
     if len(counts) < (1 if kind == "multilabel" else 2):
         label = next(iter(counts), "")
-        message = f'Column "{target}" has 1 distinct value ("{label}") in {len(there):,} rows. Classification needs at least 2.'
+        message = f'Column "{target}" has 1 distinct value ("{label}") in {counted(len(there), "row")}. Classification needs at least 2.'
         return [
             Finding("D021", "blocker", message, "Check --target, or add examples of another class.", columns=(target,))
         ]
