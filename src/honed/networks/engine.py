@@ -12,8 +12,11 @@ import torch
 from honed.networks.precision import autocast
 from honed.tasks.contract import Array, Batch, Encoded, Input
 
-TOKENS_PER_BATCH = 4096
-"""Tokens in one batch, padding included: enough to keep two cores busy, small enough for their caches."""
+TOKENS_PER_BATCH = 1024
+"""Tokens in one batch, padding included: enough to keep a few cores busy, small enough for their caches. Measured on two
+cores with a small encoder, in thousands of rows a second for 1024, 4096 and 8192: fp32 1.04, 0.87, 0.71; bf16 1.6, 1.3, 1.2."""
+TOKENS_PER_BATCH_CUDA = 16_384
+"""The same on a graphics card, which wants more at a time."""
 CHUNK = 8192
 """Inputs encoded at a time, so that memory stays bounded whatever the number of inputs."""
 
@@ -91,7 +94,8 @@ def run_encoded(
         found: Array = rows.float().cpu().numpy()
         return found
 
-    return run_batches(network, encoded, on_device, advance=advance)
+    tokens = TOKENS_PER_BATCH_CUDA if device.type == "cuda" else TOKENS_PER_BATCH
+    return run_batches(network, encoded, on_device, tokens_per_batch=tokens, advance=advance)
 
 
 def in_chunks(network: Any, inputs: Sequence[Input], work: Callable[[Sequence[Encoded]], Array]) -> Array:
