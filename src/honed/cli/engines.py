@@ -17,9 +17,12 @@ def register(app: typer.Typer) -> None:
 def engines(
     bundle: flags.Bundle,
     data: Annotated[
-        str | None, typer.Option(help="Rows to compare answers on, best with their labels; the run's own when left out.")
+        str | None,
+        typer.Option(help="Rows to compare answers on, best with their labels; the run's own when left out."),
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Pick for files of many rows, not for single requests.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Pick for files of many rows, not for single requests.")
+    ] = False,
     max_loss: Annotated[float, typer.Option(help="Points of the deciding metric an engine may lose.")] = 0.3,
     again: Annotated[bool, typer.Option("--again", help="Measure anew even if a choice is remembered.")] = False,
     as_json: flags.Json = False,

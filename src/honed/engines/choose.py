@@ -116,7 +116,7 @@ def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progres
     predictors = {name: engine for name, engine in found.items() if not isinstance(engine, str)}
     with progress.step("comparing and timing engines"):
         agreements = _agreements(model, rows, predictors)
-        inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 32
+        inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 8
         one = timing.typical(predictors[DEFAULT], inputs)
         milliseconds = timing.single_ms(predictors, one)
         speeds = timing.rows_per_s(predictors, inputs)
@@ -150,7 +150,7 @@ def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progres
 
 
 def _agreements(model: Model, rows: Rows, predictors: dict[str, Predictor]) -> dict[str, Agreement]:
-    inputs = rows.inputs or sample_inputs(model) * 2
+    inputs = rows.inputs or sample_inputs(model)
     reference = predictors[DEFAULT].outputs(inputs)
     return {
         name: agreement(model, rows, reference, reference if name == DEFAULT else predictor.outputs(inputs))

@@ -52,10 +52,10 @@ KINDS = {
         Kind("torch-fp32", "PyTorch, full precision", "torch", "fp32", FP32_TOLERANCE),
         Kind("torch-bf16", "PyTorch, half precision", "torch", "bf16", 0.1),
         Kind("onnx-fp32", "ONNX Runtime, full precision", "onnx", "fp32", FP32_TOLERANCE),
-        Kind("onnx-int8", "ONNX Runtime, whole numbers of 8 bits", "onnx", "int8", 0.5),
+        Kind("onnx-int8", "ONNX Runtime, whole numbers of 8 bits", "onnx", "int8", 0.3),
         Kind("openvino-fp32", "OpenVINO, full precision", "openvino", "fp32", FP32_TOLERANCE),
         Kind("openvino-bf16", "OpenVINO, half precision", "openvino", "bf16", 0.1),
-        Kind("openvino-int8", "OpenVINO, weights of 8 bits", "openvino", "int8", 0.5),
+        Kind("openvino-int8", "OpenVINO, weights of 8 bits", "openvino", "int8", 0.3),
     )
 }
 _PACKAGES = {"torch": ("torch",), "onnx": ("onnxruntime", "onnx", "onnxscript"),

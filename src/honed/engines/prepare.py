@@ -17,7 +17,7 @@ from honed.files import whole_folder
 from honed.model import Model
 from honed.tasks.contract import Input, Predictor
 
-NETWORK_FILE = "network.onnx"
+NETWORK_FILE = "model.onnx"
 
 
 def is_network(predictor: Predictor) -> bool:
@@ -62,14 +62,23 @@ def predictor_for(model: Model, name: str) -> Predictor:
 
 
 def sample_inputs(model: Model) -> list[Input]:
-    """The example of the model's input schema, as an input: enough to show an exporter the shapes."""
-    return list(model.inputs([model.task.schemas(model.problem).input["examples"][0]]))
+    """A few inputs made from the example of the model's input schema: enough to show shapes and to compare numbers."""
+    example = model.task.schemas(model.problem).input["examples"][0]
+    return list(model.inputs([{name: vary(value) for name, value in example.items()} for vary in VARIATIONS]))
+
+
+VARIATIONS: tuple[Callable[[Any], Any], ...] = (
+    lambda value: value,
+    lambda value: value[: len(value) // 2] if isinstance(value, str) else value,
+    lambda value: f"{value} {value.upper()}" if isinstance(value, str) else value,
+    lambda value: " ".join([value] * 9) if isinstance(value, str) else value,
+)
 
 
 def _from_file(model: Model, network: Any, kind: Kind) -> Predictor:
     from honed.engines.predictor import EnginePredictor
 
-    folder, lasting = _home_of(network)
+    folder, lasting = home_of(network)
     for attempt in (1, 2):
         path = file_for(model, kind, folder)
         try:
@@ -95,7 +104,7 @@ def _runner(path: Path, kind: Kind) -> Any:
     return OnnxRunner(path)
 
 
-def _home_of(network: Any) -> tuple[Path, bool]:
+def home_of(network: Any) -> tuple[Path, bool]:
     """The folder for the files of a network, and whether it lasts; without a writable cache a temporary one."""
     folder = cache_folder() / digest_of(network)
     try:
