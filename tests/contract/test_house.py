@@ -18,7 +18,7 @@ LAYERS = (
     ("metrics", "checks"),
     ("tasks", "networks", "zoo"),
     ("model", "prediction", "bundle"),
-    ("engines", "export"),
+    ("engines", "exporting"),
     ("training", "evaluation"),
     ("report",),
     ("verbs",),

@@ -17,8 +17,8 @@ import honed
 from honed.data.table import Roles
 from honed.engines.kinds import KINDS, missing
 from honed.errors import BundleError, ConfigError
-from honed.export.check import check_export
-from honed.export.targets import TARGETS
+from honed.exporting.check import check_export
+from honed.exporting.targets import TARGETS
 from honed.files import sha256
 from honed.model import Model
 from honed.tasks.contract import Decision, Problem
@@ -150,7 +150,7 @@ def test_a_damaged_export_is_noticed(network_bundle: Path, tmp_path: Path) -> No
 def test_nothing_is_kept_of_a_failed_export(
     network_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from honed.export import write
+    from honed.exporting import write
 
     def differs(*_: Any) -> None:
         raise BundleError("B033", "It differs.", "")

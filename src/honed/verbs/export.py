@@ -9,7 +9,7 @@ from honed.model import Model
 from honed.progress import Progress
 
 if TYPE_CHECKING:
-    from honed.export.write import ExportReport
+    from honed.exporting.write import ExportReport
 
 
 def export(
@@ -32,7 +32,7 @@ def export(
     ------
     BundleError [B031..B034], DataError, RunError [R010, R011]
     """
-    from honed.export.write import export_model
+    from honed.exporting.write import export_model
 
     loaded = model if isinstance(model, Model) else Model.load(model)
     return export_model(loaded, to, Path(out), data=data, progress=progress)
@@ -45,6 +45,6 @@ def deploy(bundle: str | Path, out: str | Path, *, port: int = 8000, engine: str
     ------
     BundleError, ConfigError [C003], RunError [R010, R011]
     """
-    from honed.export.deploy import write_deployment
+    from honed.exporting.deploy import write_deployment
 
     return write_deployment(Path(bundle), Path(out), port=port, engine=engine)

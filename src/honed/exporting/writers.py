@@ -13,8 +13,8 @@ import yaml
 from honed.engines.kinds import KINDS, Kind, missing
 from honed.engines.prepare import NETWORK_FILE, file_for, home_of
 from honed.errors import BundleError
-from honed.export.script import FACTS_FILE, facts_of, packages_of, recipe_of, script
-from honed.export.targets import TARGETS, Target
+from honed.exporting.script import FACTS_FILE, facts_of, packages_of, recipe_of, script
+from honed.exporting.targets import TARGETS, Target
 from honed.files import write_json
 from honed.model import Model
 

@@ -55,7 +55,7 @@ def render(template: str, facts: dict[str, Any]) -> str:
     """One template with the facts filled in; a fact that is missing is an error."""
     from jinja2 import Environment, StrictUndefined
 
-    text = files("honed.export").joinpath("templates", f"{template}.j2").read_text(encoding="utf-8")
+    text = files("honed.exporting").joinpath("templates", f"{template}.j2").read_text(encoding="utf-8")
     environment = Environment(
         undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
     )

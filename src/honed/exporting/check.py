@@ -16,8 +16,8 @@ import numpy as np
 from honed.engines.agreement import Agreement, agreement
 from honed.engines.rows import Rows
 from honed.errors import BundleError
-from honed.export.script import script
-from honed.export.targets import Target
+from honed.exporting.script import script
+from honed.exporting.targets import Target
 from honed.model import Model
 from honed.tasks.contract import Array
 

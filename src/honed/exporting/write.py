@@ -13,11 +13,11 @@ from typing import Any
 from honed.engines.prepare import sample_inputs
 from honed.engines.rows import Rows, rows_for
 from honed.errors import BundleError, RunError
-from honed.export.check import Check, check_export
-from honed.export.readme import readme_text
-from honed.export.script import packages_of, recipe_of
-from honed.export.targets import Target, target_of
-from honed.export.writers import write_model
+from honed.exporting.check import Check, check_export
+from honed.exporting.readme import readme_text
+from honed.exporting.script import packages_of, recipe_of
+from honed.exporting.targets import Target, target_of
+from honed.exporting.writers import write_model
 from honed.files import sha256, whole_folder, write_json
 from honed.model import Model
 from honed.progress import Progress, Silent

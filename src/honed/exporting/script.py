@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from honed.errors import BundleError
-from honed.export.targets import TARGETS, Target
+from honed.exporting.targets import TARGETS, Target
 from honed.model import Model
 from honed.tasks.contract import Recipe
 
