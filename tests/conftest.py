@@ -7,11 +7,14 @@ import os
 import random
 import shutil
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["HONED_HOME"] = tempfile.mkdtemp(prefix="honed-home-")  # what tests prepare never lands in the user's cache
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from honed.tasks.text_classification.sample import sample
@@ -37,6 +40,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home_goes() -> Iterator[None]:
+    """The folder of prepared engines is removed in the end."""
+    home = os.environ["HONED_HOME"]
+    yield
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +109,62 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> P
 def bundle(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of a small bundle that a test may damage."""
     return Path(shutil.copytree(finished_run / "model", tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def network_run(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """The folder of a run whose model is a network; tests must not change it."""
+    return _run_of(tmp_path_factory.mktemp("network"), tiny_base, "network")
+
+
+@pytest.fixture
+def network_bundle(network_run: Path) -> Path:
+    """The bundle of a small network, in its run's folder; tests must not change it."""
+    return network_run / "model"
+
+
+@pytest.fixture(scope="session")
+def bundle_of_words(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
+    """The bundle of a model that counts words, without any network; tests must not change it."""
+    return _run_of(tmp_path_factory.mktemp("words"), tiny_base, "tfidf-linear") / "model"
+
+
+def _run_of(place: Path, base: Path, kind: str) -> Path:
+    """A finished run on the sample; a bundle of the wanted kind replaces its own where another method won."""
+    import dataclasses
+
+    from honed import finetune
+    from honed.model import Model
+    from honed.networks.engine import NetworkPredictor
+    from honed.tasks.registry import get_task
+    from honed.zoo.local import local_base
+
+    data = write_csv(place / "tickets.csv", rows_of_sample())
+    folder = finetune(data, base=base, out=place / "runs", settings={**FAST, "training.stop_after": "baseline"}).folder
+    model = Model.load(folder / "model")
+    if model.predictor.kind == kind:
+        return folder
+    task, table = get_task(model.task.name), sample().table
+    if kind == "network":
+        settings = task.config(max_length=32)
+        network = task.build(local_base(base), model.problem, settings, 0)
+        features = NetworkPredictor(network).embed(task.inputs(table, model.problem))
+        head = task.fit_head(features, task.targets(table, model.problem), model.problem, settings, 0)
+        set_head(network, head)
+        predictor = NetworkPredictor(network)
+    else:
+        named = {baseline.name: baseline for baseline in task.baselines(model.problem, task.config())}
+        predictor = named[kind].fit(
+            task.inputs(table, model.problem), task.targets(table, model.problem), model.problem, 0
+        )
+    dataclasses.replace(model, predictor=predictor, folder=None).save(folder / "model")
+    return folder
+
+
+def set_head(network: object, head: dict[str, object]) -> None:
+    """Give a network's linear head these weights."""
+    import torch
+
+    with torch.no_grad():
+        for name, value in head.items():
+            getattr(network.head, name).copy_(torch.as_tensor(value))  # type: ignore[attr-defined]

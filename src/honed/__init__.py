@@ -19,6 +19,7 @@ _HOME = {
     "predict": "honed.verbs.predict",
     "models": "honed.verbs.models",
     "explain": "honed.verbs.explain",
+    "export": "honed.verbs.export",
     "eject": "honed.verbs.eject",
     "sign": "honed.verbs.trust",
     "verify": "honed.verbs.trust",
@@ -31,6 +32,7 @@ __all__ = [
     "eject",
     "evaluate",
     "explain",
+    "export",
     "finetune",
     "inspect",
     "models",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from honed.verbs.eject import eject
     from honed.verbs.evaluate import evaluate
     from honed.verbs.explain import explain
+    from honed.verbs.export import export
     from honed.verbs.finetune import finetune
     from honed.verbs.inspect import inspect
     from honed.verbs.models import models

@@ -84,11 +84,28 @@ class Model:
         write_model(Path(folder), self)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Model:
-        """Open a bundle, every digest verified. Raises BundleError."""
+    def load(cls, folder: str | Path, engine: str = "torch-fp32") -> Model:
+        """Open a bundle, every digest verified.
+
+        Parameters
+        ----------
+        engine : str
+            What computes the answers: "torch-fp32", another one that ``honed engines`` lists, or "auto" for the
+            fastest on this machine that agrees. Models that are no neural network run on their own engine.
+
+        Raises
+        ------
+        BundleError
+        """
         from honed.bundle.open import open_bundle
 
-        return open_bundle(Path(folder))
+        model = open_bundle(Path(folder))
+        if engine == "torch-fp32":
+            return model
+        from honed.engines.choose import with_chosen
+        from honed.engines.prepare import with_engine
+
+        return with_chosen(model)[0] if engine == "auto" else with_engine(model, engine)
 
     def __repr__(self) -> str:
         base = self.provenance.get("base", {}).get("id", "no base")

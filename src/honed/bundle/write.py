@@ -49,7 +49,12 @@ def write_model(
         write_json(place / "roles.json", model.roles.as_dict())
         _texts(
             place,
-            {"config.yaml": config_text, "report.html": html, "README.md": card, "LICENCE-BASE.md": _licence(model)},
+            {
+                "config.yaml": config_text,
+                "report.html": html,
+                "README.md": card,
+                "LICENCE-BASE.md": licence_text(model),
+            },
         )
         if report is not None:
             write_json(place / "report.json", report)
@@ -88,7 +93,8 @@ def _texts(place: Path, texts: dict[str, str | None]) -> None:
             (place / name).write_text(text, encoding="utf-8")
 
 
-def _licence(model: Model) -> str:
+def licence_text(model: Model) -> str:
+    """Which base a model was made from and under which licence, as Markdown; "" without a base."""
     base = model.provenance.get("base") or {}
     if not base:
         return ""

@@ -17,3 +17,6 @@ Group = Annotated[list[str] | None, typer.Option(help="Column whose groups are c
 Entity = Annotated[str | None, typer.Option(help="Column that says whom a row belongs to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as name=value; may be repeated.")]
+Engine = Annotated[
+    str, typer.Option(help="What computes the answers: a name of `honed engines`, or auto for the fastest that agrees.")
+]

@@ -15,7 +15,7 @@ from honed.errors import BundleError
 from honed.networks import tokens
 from honed.networks.shapes import SHAPES
 from honed.networks.stock import as_stock, from_stock
-from honed.tasks.contract import Batch, Encoded, Input
+from honed.tasks.contract import Batch, Encoded, Input, Recipe
 from honed.zoo.base import Base
 
 EPSILON = 1e-12
@@ -122,6 +122,12 @@ class EncoderClassifier(torch.nn.Module):
         save_file(head, folder / HEAD_FILE)
         facts = {"pooling": self.pooling, "max_length": self.max_length, "head_path": self.head_path}
         (folder / "honed_encoder.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+    def recipe(self) -> Recipe:
+        """How the network is used without Honed; see :class:`honed.tasks.contract.Recipe`."""
+        from honed.networks.recipe import encoder_recipe
+
+        return encoder_recipe(self.tokenizer, self.max_length)
 
     def stock(self) -> Any:
         """The same network as a plain classifier of transformers, on the CPU."""

@@ -12,8 +12,11 @@ import torch
 from honed.networks.precision import autocast
 from honed.tasks.contract import Array, Batch, Encoded, Input
 
-TOKENS_PER_BATCH = 4096
-"""Tokens in one batch, padding included: enough to keep two cores busy, small enough for their caches."""
+TOKENS_PER_BATCH = 1024
+"""Tokens in one batch, padding included: enough to keep a few cores busy, small enough for their caches. Measured on two
+cores with a small encoder, in thousands of rows a second for 1024, 4096 and 8192: fp32 1.04, 0.87, 0.71; bf16 1.6, 1.3, 1.2."""
+TOKENS_PER_BATCH_CUDA = 16_384
+"""The same on a graphics card, which wants more at a time."""
 CHUNK = 8192
 """Inputs encoded at a time, so that memory stays bounded whatever the number of inputs."""
 
@@ -44,6 +47,34 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
+def run_batches(
+    network: Any,
+    encoded: Sequence[Encoded],
+    work: Callable[[Batch], Array],
+    *,
+    tokens_per_batch: int = TOKENS_PER_BATCH,
+    advance: Advance | None = None,
+) -> Array:
+    """Collate encoded inputs in length-sorted batches and apply ``work``; rows (n, k) float32 in the order given.
+
+    A single input goes straight through: no sorting, no copy.
+    """
+    if len(encoded) == 1:
+        alone = np.asarray(work(network.collate(encoded)), dtype=np.float32)
+        if advance:
+            advance(1)
+        return alone
+    result: Array | None = None
+    for positions in length_sorted([item["length"] for item in encoded], tokens_per_batch):
+        found = work(network.collate([encoded[position] for position in positions]))
+        if result is None:
+            result = np.empty((len(encoded), found.shape[1]), dtype=np.float32)
+        result[positions] = found
+        if advance:
+            advance(len(positions))
+    return result if result is not None else np.empty((0, 0), dtype=np.float32)
+
+
 @torch.inference_mode()
 def run_encoded(
     network: Any,
@@ -53,27 +84,30 @@ def run_encoded(
     precision: str = "fp32",
     advance: Advance | None = None,
 ) -> Array:
-    """Apply ``work`` to encoded inputs in length-sorted batches; rows (n, k) float32 in the order given."""
+    """:func:`run_batches` for torch: ``work`` runs in evaluation mode on the network's device."""
     network.eval()
     device = device_of(network)
-    result: Array | None = None
-    for positions in length_sorted([item["length"] for item in encoded]):
-        batch = to_device(network.collate([encoded[position] for position in positions]), device)
+
+    def on_device(batch: Batch) -> Array:
         with autocast(precision, device.type):
-            rows = work(batch)
-        found = rows.float().cpu().numpy()
-        if result is None:
-            result = np.empty((len(encoded), found.shape[1]), dtype=np.float32)
-        result[positions] = found
-        if advance:
-            advance(len(positions))
-    return result if result is not None else np.empty((0, 0), dtype=np.float32)
+            rows = work(to_device(batch, device))
+        found: Array = rows.float().cpu().numpy()
+        return found
+
+    tokens = TOKENS_PER_BATCH_CUDA if device.type == "cuda" else TOKENS_PER_BATCH
+    return run_batches(network, encoded, on_device, tokens_per_batch=tokens, advance=advance)
+
+
+def in_chunks(network: Any, inputs: Sequence[Input], work: Callable[[Sequence[Encoded]], Array]) -> Array:
+    """Encode inputs a bounded number at a time, apply ``work`` to each part, and put the rows together."""
+    found = [work(network.encode(inputs[start : start + CHUNK])) for start in range(0, len(inputs), CHUNK)]
+    if len(found) == 1:
+        return found[0]
+    return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
 
 
 def _run(network: Any, inputs: Sequence[Input], work: Callable[[Batch], torch.Tensor], **options: Any) -> Array:
-    chunks = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
-    found = [run_encoded(network, network.encode(chunk), work, **options) for chunk in chunks]
-    return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
+    return in_chunks(network, inputs, lambda encoded: run_encoded(network, encoded, work, **options))
 
 
 def features_of(
@@ -99,6 +133,7 @@ class NetworkPredictor:
     def __init__(self, network: Any, precision: str = "fp32") -> None:
         self.network = network
         self.precision = precision
+        self.engine = f"torch-{precision}"
 
     def outputs(self, inputs: Sequence[Input], advance: Advance | None = None) -> Array:
         """Raw outputs (n, outputs) float32 in the order given."""

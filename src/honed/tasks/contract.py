@@ -209,6 +209,34 @@ class Network(Protocol):
         """Write weights and preprocessing into ``folder`` (safetensors and JSON only)."""
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is used without Honed: what an export writes beside the weights.
+
+    A network that can be exported has a method ``recipe()`` that gives one. In all sources ``np`` is numpy, ``folder`` the
+    path of the exported folder, and ``rows`` a list with one list of column values for each row.
+
+    Parameters
+    ----------
+    write : callable (folder)
+        Writes the preprocessing, such as a tokenizer, as plain files.
+    imports : tuple of str
+        Import lines that ``encode`` needs.
+    encode : str
+        Python source that defines ``encode(rows)``: a dictionary of the network's input arrays.
+    packages : tuple of str
+        What those imports come from.
+    transformers : str
+        Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
+    """
+
+    write: Callable[[Path], None]
+    imports: tuple[str, ...]
+    encode: str
+    packages: tuple[str, ...] = ()
+    transformers: str = ""
+
+
 class Predictor(Protocol):
     """Something learnt that turns inputs into raw outputs; saved without pickle."""
 
@@ -336,6 +364,14 @@ class Task(ABC):
     @abstractmethod
     def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
         """Outputs into answers."""
+
+    def answer_code(self, problem: Problem) -> str:
+        """Python source that defines ``answers(rows)`` from ``outputs(rows)``, for exports that run without Honed.
+
+        It may use ``np`` and ``facts``, a dictionary with ``inputs``, ``labels`` and the fields of the decision. The
+        first key of an answer is ``prediction``.
+        """
+        return 'def answers(rows):\n    return [{"prediction": row.tolist()} for row in outputs(rows)]'
 
     @abstractmethod
     def metrics(self, problem: Problem) -> list[Metric]:

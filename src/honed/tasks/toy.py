@@ -177,6 +177,11 @@ class ToyTask(Task):
         labels = [problem.labels[index] for index in encoded]
         return Predictions(encoded, labels, probabilities, confidence, confidence < decision.unsure_below)
 
+    def answer_code(self, problem: Problem) -> str:
+        return (
+            'def answers(rows):\n    return [{"prediction": facts["labels"][i]} for i in outputs(rows).argmax(axis=1)]'
+        )
+
     def metrics(self, problem: Problem) -> list[Metric]:
         return [Metric("accuracy", "accuracy", accuracy)]
 

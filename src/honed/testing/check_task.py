@@ -220,6 +220,28 @@ def schemas_have_valid_examples(bench: Bench) -> None:
     assert set(schemas.output["examples"][0]) <= set(schemas.output["properties"])
 
 
+def engines_agree(bench: Bench) -> None:
+    """Every engine that can run here gives torch's outputs: in batches, one by one, and beside longer inputs."""
+    from honed.engines.kinds import KINDS
+    from honed.engines.prepare import available
+
+    model = _model(bench)
+    rows = bench.inputs[:12]
+    wanted = model.outputs(rows)
+    scale = max(1.0, float(np.abs(wanted).max()))
+    ran = []
+    for name, engine in available(model).items():
+        if isinstance(engine, str):
+            continue
+        bound = KINDS[name].tolerance * scale
+        together, alone = engine.outputs(rows), np.concatenate([engine.outputs([row]) for row in rows])
+        for found in (together, alone):
+            assert found.shape == wanted.shape and found.dtype == np.float32
+            assert np.abs(found - wanted).max() <= bound, f"{name} differs by {np.abs(found - wanted).max():.2g}"
+        ran.append(name)
+    assert "torch-fp32" in ran
+
+
 def problem_survives_json(bench: Bench) -> None:
     """Problem and decision are plain JSON, there and back."""
     assert Problem.from_dict(json.loads(json.dumps(bench.problem.as_dict()))) == bench.problem
@@ -252,6 +274,6 @@ CHECKS: dict[str, Callable[[Bench], None]] = {
     for check in (
         bad_data_gives_findings, batch_equals_one_by_one, loss_reaches_all, learns_and_beats_its_baseline,
         same_seed_same_losses, stop_and_resume_is_exact, saved_equals_fresh_process, baselines_survive_saving,
-        schemas_have_valid_examples, problem_survives_json, climbs_the_ladder,
+        schemas_have_valid_examples, engines_agree, problem_survives_json, climbs_the_ladder,
     )
 }  # fmt: skip

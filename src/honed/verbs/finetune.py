@@ -266,12 +266,15 @@ def _run(
 
 
 def _keep_for_eject(session: Session, prepared: Prepared, state: RunState) -> None:
-    """Rows and settings beside the plan, so that ``eject`` can write the training out; only for data in a file."""
-    plan = session.folder / "plan.json"
-    if not plan.exists() or not state.data or prepared.split is None:
+    """Which rows were learnt from and held out, and settings beside the plan, so that ``eject`` can write the training
+    out and engines can be compared on rows that were not learnt from; only for data in a file."""
+    if not state.data or prepared.split is None:
         return
     with whole_file(session.folder / "rows.npz") as temporary, temporary.open("wb") as stream:
         np.savez(stream, train=prepared.split.train, validation=prepared.split.validation)
+    plan = session.folder / "plan.json"
+    if not plan.exists():
+        return
     facts = {
         "name": state.name,
         "data": state.data,

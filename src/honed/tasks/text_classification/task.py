@@ -23,7 +23,7 @@ from honed.tasks.contract import (
     Schemas,
     Task,
 )
-from honed.tasks.text_classification import decisions, framing, heads, judging, schemas, validate
+from honed.tasks.text_classification import decisions, framing, heads, judging, schemas, standalone, validate
 from honed.tasks.text_classification.sample import sample
 from honed.tasks.text_classification.settings import TextClassificationConfig
 
@@ -158,6 +158,9 @@ class TextClassification(Task):
 
     def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
         return decisions.decode(outputs, problem, decision)
+
+    def answer_code(self, problem: Problem) -> str:
+        return standalone.answer_code(problem)
 
     def metrics(self, problem: Problem) -> list[Metric]:
         return judging.metrics_of(problem)

@@ -1,0 +1,185 @@
+"""The fastest engine on this machine whose answers agree with torch in full precision."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from honed.config import setting
+from honed.engines import timing
+from honed.engines.agreement import Agreement, agreement
+from honed.engines.host import cache_folder, cpu_name, digest_of, host_key, versions
+from honed.engines.kinds import DEFAULT, KINDS, OWN, Kind
+from honed.engines.prepare import available, engine_of, is_network, sample_inputs
+from honed.engines.results import EngineChoice, EngineResult, Use, fastest
+from honed.engines.rows import Rows, rows_for
+from honed.errors import RunError
+from honed.files import read_json, write_json
+from honed.model import Model
+from honed.progress import Progress, Silent
+from honed.tasks.contract import Predictor
+
+
+@dataclass
+class EngineConfig:
+    """How an engine is chosen."""
+
+    max_loss_points: float = setting(
+        0.3, "points of the deciding metric an engine may lose against full precision", low=0.0, high=10.0
+    )
+
+
+def choose(
+    model: Model,
+    data: Any = None,
+    *,
+    use: Use = "single",
+    max_loss_points: float | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> EngineChoice:
+    """Build every engine that can run here, compare and time them, and pick the fastest that agrees.
+
+    Parameters
+    ----------
+    data : path, list, frame, optional
+        Rows to compare on, best with their labels: then the loss is measured. Without labels the share of changed
+        answers stands for it. Left out, the rows the run held out are taken where its folder still has them, and
+        without any rows only engines in full precision are considered.
+    use : str
+        ``"single"`` for requests one at a time, ``"batch"`` for files.
+    max_loss_points : float
+        See :class:`EngineConfig`.
+    again : bool
+        Measure anew even if a choice for this model and machine is remembered.
+
+    Raises
+    ------
+    DataError, ConfigError
+        The data cannot be read, or the bound makes no sense.
+    """
+    bound = _bound(max_loss_points)
+    if not is_network(model.predictor):
+        return _own(model, use, bound)
+    digest = digest_of(model.predictor.network)  # type: ignore[attr-defined]
+    place = cache_folder() / digest / f"choice-{host_key()}.json"
+    remembered = None if again or data is not None else _remembered(place, bound)
+    if remembered is not None:
+        return remembered.for_use(use)
+    found = _measure(model, rows_for(model, data), use, bound, progress or Silent())
+    with contextlib.suppress(RunError):  # a cache that cannot be written is no reason not to answer
+        write_json(place, found.as_dict())
+    return found
+
+
+def with_chosen(
+    model: Model, data: Any = None, *, use: Use = "single", progress: Progress | None = None
+) -> tuple[Model, EngineChoice]:
+    """The model on the engine that :func:`choose` picks, and the choice."""
+    from honed.engines.prepare import with_engine
+
+    found = choose(model, data, use=use, progress=progress)
+    return with_engine(model, found.chosen), found
+
+
+def _bound(given: float | None) -> float:
+    from honed.config import fill
+
+    config: EngineConfig = fill(EngineConfig, {} if given is None else {"max_loss_points": given})
+    return config.max_loss_points
+
+
+def _own(model: Model, use: Use, bound: float) -> EngineChoice:
+    only = EngineResult(OWN, "its own engine", "accepted", "this model is no neural network", loss_points=0.0)
+    return EngineChoice(OWN, use, (only,), 0, "none", "", bound, cpu_name(), versions())
+
+
+def _remembered(place: Any, bound: float) -> EngineChoice | None:
+    try:
+        found = EngineChoice.from_dict(read_json(place))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if found.max_loss_points == bound else None
+
+
+def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progress) -> EngineChoice:
+    begin = time.monotonic()
+    with progress.step("preparing engines", len(KINDS)) as step:
+        found: dict[str, Predictor | str] = {}
+        for name in KINDS:
+            step.note(name)
+            found |= available(model, [name])
+            step.advance(1)
+    predictors = {name: engine for name, engine in found.items() if not isinstance(engine, str)}
+    with progress.step("comparing and timing engines"):
+        agreements = _agreements(model, rows, predictors)
+        inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 8
+        one = timing.typical(predictors[DEFAULT], inputs)
+        milliseconds = timing.single_ms(predictors, one)
+        speeds = timing.rows_per_s(predictors, inputs)
+    results = []
+    for name, kind in KINDS.items():
+        engine = found[name]
+        if isinstance(engine, str):
+            results.append(EngineResult(name, kind.title, "not available", engine))
+            continue
+        told = agreements[name]
+        accepted, reason = _judge(kind, told, rows, bound)
+        results.append(
+            EngineResult(
+                name,
+                kind.title,
+                "accepted" if accepted else "refused",
+                reason,
+                milliseconds[name],
+                speeds[name],
+                told.loss_points,
+                told.measured,
+                told.changed,
+                min(told.difference, 1e9),
+            )
+        )
+    engines = tuple(results)
+    return EngineChoice(
+        fastest(engines, use), use, engines, rows.n, rows.source, _rows_key(rows), bound, cpu_name(), versions(),
+        time.monotonic() - begin,
+    )  # fmt: skip
+
+
+def _agreements(model: Model, rows: Rows, predictors: dict[str, Predictor]) -> dict[str, Agreement]:
+    inputs = rows.inputs or sample_inputs(model)
+    reference = predictors[DEFAULT].outputs(inputs)
+    return {
+        name: agreement(model, rows, reference, reference if name == DEFAULT else predictor.outputs(inputs))
+        for name, predictor in predictors.items()
+    }
+
+
+def _judge(kind: Kind, told: Agreement, rows: Rows, bound: float) -> tuple[bool, str]:
+    """Whether an engine may be used, and the sentence that says why."""
+    if not told.difference <= kind.tolerance:
+        return False, f"its outputs differ by {100 * told.difference:.1f} % of the largest"
+    if kind.name == DEFAULT:
+        return True, "what the others are compared with"
+    if told.loss_points is None:
+        if kind.exact:
+            return True, "it computes in full precision and gives the same outputs"
+        return False, "it rounds, and there are no rows to measure what that costs: pass --data"
+    what = "it loses" if told.measured else "without labels, changed answers count as lost: it may lose"
+    sentence = f"{what} {max(0.0, told.loss_points):.2f} points on {rows.n:,} rows"
+    if told.loss_points > bound:
+        return False, f"{sentence}, more than the {bound:g} allowed"
+    return True, sentence
+
+
+def _rows_key(rows: Rows) -> str:
+    return hashlib.sha256(repr((rows.inputs, rows.targets is not None)).encode()).hexdigest()[:16] if rows.n else ""
+
+
+def describe(model: Model) -> str:
+    """The engine a model runs on, in words."""
+    name = engine_of(model.predictor)
+    return KINDS[name].title if name in KINDS else name
