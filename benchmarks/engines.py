@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from common import banking77, base_folder, record
 
+from honed.engines.timing import PAUSE_S, single_ms
+
 TOKENS = 128
-SINGLE_ROUNDS, BATCH_ROUNDS = 40, 3
+SINGLE_TURNS, BATCH_ROUNDS = 12, 3
 BATCHES = (1, 8, 32)
 
 
@@ -79,17 +81,8 @@ def long_text(model: Any) -> str:
 
 
 def single(engines: dict[str, Any], text: str, size: int) -> dict[str, float]:
-    """Median milliseconds of a call with ``size`` texts of 128 tokens, tokenizing included, in turns."""
-    inputs = [(text,)] * size
-    rounds = max(8, SINGLE_ROUNDS // size)
-    seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for engine in engines.values():
-        for _ in range(3):
-            engine.outputs(inputs)
-    for _ in range(rounds):
-        for name, engine in engines.items():
-            seconds[name].append(timed(lambda engine=engine: engine.outputs(inputs)))
-    return {name: 1000 * float(np.median(found)) for name, found in seconds.items()}
+    """Median milliseconds of a call with ``size`` texts of 128 tokens, tokenizing included; see ``honed.engines.timing``."""
+    return single_ms(engines, [(text,)] * size, turns=max(3, SINGLE_TURNS // size), budget_s=120)
 
 
 def throughput(engines: dict[str, Any], rows: list[Any], model: Any, texts: list[str]) -> dict[str, float]:
@@ -106,6 +99,7 @@ def throughput(engines: dict[str, Any], rows: list[Any], model: Any, texts: list
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(BATCH_ROUNDS):
         for name, task in work.items():
+            time.sleep(PAUSE_S)
             seconds[name].append(timed(task))
     return {name: len(rows) / min(found) for name, found in seconds.items()}
 

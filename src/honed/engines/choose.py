@@ -118,7 +118,7 @@ def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progres
         agreements = _agreements(model, rows, predictors)
         inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 8
         one = timing.typical(predictors[DEFAULT], inputs)
-        milliseconds = timing.single_ms(predictors, one)
+        milliseconds = timing.single_ms(predictors, [one])
         speeds = timing.rows_per_s(predictors, inputs)
     results = []
     for name, kind in KINDS.items():

@@ -1,4 +1,8 @@
-"""Timing engines beside each other: in turns, so that a busy moment of the machine hits all of them."""
+"""Timing engines beside each other, in turns, so that a busy moment of the machine hits all of them.
+
+A turn is a few calls of one engine after some that are not counted: the threads of the engine before spin on for a moment,
+and its weights fill the caches, while in production an engine has the machine to itself.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,11 @@ import numpy as np
 
 from honed.tasks.contract import Input, Predictor
 
-ROUNDS, WARM = 15, 3
-BUDGET_S = 4.0
-"""Seconds after which no further round begins."""
+TURNS, CALLS, WARM = 5, 5, 3
+PAUSE_S = 0.02
+"""Rest before a turn, until the threads of the engine before have gone to sleep."""
+BUDGET_S = 6.0
+"""Seconds after which no further round of turns begins."""
 BATCH_ROWS = 256
 
 
@@ -22,30 +28,37 @@ def typical(predictor: Predictor, inputs: Sequence[Input]) -> Input:
     return inputs[order[len(order) // 2]]
 
 
-def single_ms(predictors: Mapping[str, Predictor], one: Input, rounds: int = ROUNDS) -> dict[str, float]:
-    """Median milliseconds of one request for each engine, in turns."""
+def single_ms(
+    predictors: Mapping[str, Predictor], rows: Sequence[Input], *, turns: int = TURNS, budget_s: float = BUDGET_S
+) -> dict[str, float]:
+    """Median milliseconds of one call with these rows for each engine."""
+    found = _in_turns(predictors, list(rows), turns, CALLS, WARM, budget_s)
+    return {name: 1000 * float(np.median(seconds)) for name, seconds in found.items()}
+
+
+def rows_per_s(
+    predictors: Mapping[str, Predictor], rows: Sequence[Input], *, turns: int = 3, budget_s: float = BUDGET_S
+) -> dict[str, float]:
+    """Rows a second for each engine over all rows, the best of a few turns."""
     for predictor in predictors.values():
-        for _ in range(WARM):
-            predictor.outputs([one])
-    return {name: 1000 * float(np.median(found)) for name, found in _in_turns(predictors, [one], rounds).items()}
+        predictor.outputs(list(rows))
+    found = _in_turns(predictors, list(rows), turns, 1, 0, budget_s)
+    return {name: len(rows) / min(seconds) for name, seconds in found.items()}
 
 
-def rows_per_s(predictors: Mapping[str, Predictor], inputs: Sequence[Input], rounds: int = 3) -> dict[str, float]:
-    """Rows a second for each engine over all inputs, the best of a few turns."""
-    rows = list(inputs)
-    for predictor in predictors.values():
-        predictor.outputs(rows)
-    return {name: len(rows) / min(found) for name, found in _in_turns(predictors, rows, rounds).items()}
-
-
-def _in_turns(predictors: Mapping[str, Predictor], rows: list[Input], rounds: int) -> dict[str, list[float]]:
+def _in_turns(
+    predictors: Mapping[str, Predictor], rows: list[Input], turns: int, calls: int, warm: int, budget_s: float
+) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
-    end = time.perf_counter() + BUDGET_S
-    for turn in range(rounds):
+    end = time.perf_counter() + budget_s
+    for turn in range(turns):
         if turn and time.perf_counter() > end:
             break
         for name, predictor in predictors.items():
-            begin = time.perf_counter()
-            predictor.outputs(rows)
-            seconds[name].append(time.perf_counter() - begin)
+            time.sleep(PAUSE_S)
+            for call in range(-warm, calls):
+                begin = time.perf_counter()
+                predictor.outputs(rows)
+                if call >= 0:
+                    seconds[name].append(time.perf_counter() - begin)
     return seconds
