@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).with_name("reference.md")
-COMMANDS = ("inspect", "finetune", "evaluate", "predict", "models", "explain", "eject", "sign", "verify")
+COMMANDS = ("inspect", "finetune", "evaluate", "predict", "monitor", "promote", "rollback", "models", "explain", "eject", "sign", "verify")
 
 
 def commands() -> list[str]:

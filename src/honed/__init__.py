@@ -18,6 +18,9 @@ _HOME = {
     "evaluate": "honed.verbs.evaluate",
     "predict": "honed.verbs.predict",
     "models": "honed.verbs.models",
+    "monitor": "honed.verbs.monitor",
+    "promote": "honed.verbs.deploy",
+    "rollback": "honed.verbs.deploy",
     "explain": "honed.verbs.explain",
     "eject": "honed.verbs.eject",
     "sign": "honed.verbs.trust",
@@ -34,7 +37,10 @@ __all__ = [
     "finetune",
     "inspect",
     "models",
+    "monitor",
     "predict",
+    "promote",
+    "rollback",
     "sign",
     "verify",
 ]
@@ -43,11 +49,13 @@ if TYPE_CHECKING:
     from honed.errors import HonedError
     from honed.model import Model
     from honed.verbs.eject import eject
+    from honed.verbs.deploy import promote, rollback
     from honed.verbs.evaluate import evaluate
     from honed.verbs.explain import explain
     from honed.verbs.finetune import finetune
     from honed.verbs.inspect import inspect
     from honed.verbs.models import models
+    from honed.verbs.monitor import monitor
     from honed.verbs.predict import predict
     from honed.verbs.trust import sign, verify
 

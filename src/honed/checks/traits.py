@@ -69,7 +69,9 @@ def dtype_of(layout: str) -> np.dtype[Any]:
 def packed(row: Any, layout: str) -> bytes:
     """The traits of one input as bytes, in the form of :func:`dtype_of` its layout."""
     makers = {"t": _text, "n": _number}
-    return b"".join(makers[letter](part) for letter, part in zip(layout, parts_of(row), strict=True) if letter in makers)
+    return b"".join(
+        makers[letter](part) for letter, part in zip(layout, parts_of(row), strict=True) if letter in makers
+    )
 
 
 def unpacked(blobs: Sequence[bytes], layout: str) -> Array:
@@ -107,7 +109,9 @@ def _text(text: str) -> bytes:
     script = (1 if words else 0) if ascii_only else _script(text)
     flags = _flags(text, ascii_only, not words)
     language = _language(votes, len(words), script)
-    return struct.pack("<ffBBB32s", math.log1p(length), share, script, language, flags, bits.to_bytes(BUCKETS // 8, "little"))
+    return struct.pack(
+        "<ffBBB32s", math.log1p(length), share, script, language, flags, bits.to_bytes(BUCKETS // 8, "little")
+    )
 
 
 @cache

@@ -18,7 +18,9 @@ def advice_for(watched: Watched, alerts: Sequence[Alert], state: State) -> list[
         found.append("The model is wrong more often than it was. " + _rollback(watched))
         found.append(_retune(watched))
     if "quality" in families:
-        found.append("Look at where the rows come from first: broken, empty or foreign-language rows are mended there, not by training.")
+        found.append(
+            "Look at where the rows come from first: broken, empty or foreign-language rows are mended there, not by training."
+        )
     if families & {"inputs", "vectors", "predictions", "estimate"} and "performance" not in families:
         found.append(
             f"Look at some of the newest rows and label about {ENOUGH_LABELS} of them: different rows need not mean wrong answers. "
@@ -27,7 +29,9 @@ def advice_for(watched: Watched, alerts: Sequence[Alert], state: State) -> list[
         found.append("If the answers are wrong: " + _retune(watched))
         found.append(_rollback(watched))
     if state == "ok":
-        found.append(f"Label about {ENOUGH_LABELS} rows now and then: only labels show that the truth itself has changed.")
+        found.append(
+            f"Label about {ENOUGH_LABELS} rows now and then: only labels show that the truth itself has changed."
+        )
     if alerts:
         found.append('When you have dealt with it: honed monitor BUNDLE --acknowledge "what was done".')
     return found

@@ -56,7 +56,9 @@ def analyse(
     """
     begin = time.monotonic()
     counter = Counter(watched)
-    spans = by_time(batches, counter, size.ms, before[1]) if size.ms else by_rows(batches, counter, size.rows, before[0])
+    spans = (
+        by_time(batches, counter, size.ms, before[1]) if size.ms else by_rows(batches, counter, size.rows, before[0])
+    )
     looks = Looks(lambda counts, budget: compare(counts, watched.reference, budget), ALPHA * DRIFT_SHARE)
     found: list[Span] = []
     taken: list[Look] = []
@@ -126,13 +128,25 @@ def _alerts(looks: Sequence[Look], acknowledged: int) -> list[Alert]:
         first, last = min(pairs, key=lambda pair: pair[0].last), max(pairs, key=lambda pair: pair[0].last)
         current = any(look.last == latest[look.scale] for look, _ in pairs)
         found.append(
-            Alert(code, last[1].family, name, last[1].message, first[0].last, last[0].last, stamp(first[0].end), len(pairs), current)
+            Alert(
+                code,
+                last[1].family,
+                name,
+                last[1].message,
+                first[0].last,
+                last[0].last,
+                stamp(first[0].end),
+                len(pairs),
+                current,
+            )
         )
     order = ("M106", "M105", "M101", "M104", "M102", "M103")
     return sorted(found, key=lambda alert: (not alert.current, order.index(alert.code), alert.name))
 
 
-def _windows(watched: Watched, spans: Sequence[Span], looks: Sequence[Look], truth: Truth, judged: Judged | None) -> list[Window]:
+def _windows(
+    watched: Watched, spans: Sequence[Span], looks: Sequence[Look], truth: Truth, judged: Judged | None
+) -> list[Window]:
     fired: dict[int, list[Check]] = {}
     for look in looks:
         fired.setdefault(look.last, []).extend(check for check in look.checks if check.alert)
@@ -143,7 +157,11 @@ def _windows(watched: Watched, spans: Sequence[Span], looks: Sequence[Look], tru
         counts, n = span.counts, span.n
         good = judged.good[places == position] if judged else np.zeros(0)
         sure = counts["confidence_sum"] / counts["confidence_n"] if counts["confidence_n"] else None
-        labels = dict(zip(watched.problem.labels, (np.asarray(counts["labels"]) / n).round(4).tolist(), strict=True)) if "labels" in counts else {}
+        labels = (
+            dict(zip(watched.problem.labels, (np.asarray(counts["labels"]) / n).round(4).tolist(), strict=True))
+            if "labels" in counts
+            else {}
+        )
         found.append(
             Window(
                 span.number, stamp(span.start), stamp(span.end), n, span.complete, counts["unsure"] / n, sure, labels,

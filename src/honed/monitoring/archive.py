@@ -55,9 +55,14 @@ def _roll_day(log: Path, store: Store, day: int) -> Iterator[None]:
         with parquet.ParquetWriter(temporary, schema) as writer:
             old = _not_in_tables(path, store, bounds, schema)
             writer.write_table(old)
-            query = f"SELECT {', '.join(COLUMNS)} FROM predictions WHERE at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?"
+            query = (
+                f"SELECT {', '.join(COLUMNS)} FROM predictions WHERE at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?"
+            )
             while rows := store.ask(query, (*bounds, last, SLICE)):
-                arrays = [pa.array(values, type=field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
+                arrays = [
+                    pa.array(values, type=field.type)
+                    for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+                ]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
                 written, last = written + len(rows), rows[-1][0]
                 yield
@@ -150,7 +155,9 @@ def retire(log: Path, store: Store, before: int) -> None:
         if int(day.timestamp() * 1000) + DAY_MS > before:
             continue
         table = parquet.read_table(path, columns=["model", "version", "shadow", "at", "request", "line"]).to_pydict()
-        owners = Counter((m, v) for m, v, s in zip(table["model"], table["version"], table["shadow"], strict=True) if not s)
+        owners = Counter(
+            (m, v) for m, v, s in zip(table["model"], table["version"], table["shadow"], strict=True) if not s
+        )
         store.begin()
         try:
             for (model, version), n in owners.items():

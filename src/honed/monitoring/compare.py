@@ -44,7 +44,18 @@ class Found:
     def judged(self, allowed: float) -> Check:
         """The check, with its share of the error budget."""
         alert = self.matters and self.p_value <= allowed
-        return Check(CODES[self.family], self.family, self.name, self.now, self.then, self.unit, self.p_value, allowed, alert, self.message)
+        return Check(
+            CODES[self.family],
+            self.family,
+            self.name,
+            self.now,
+            self.then,
+            self.unit,
+            self.p_value,
+            allowed,
+            alert,
+            self.message,
+        )
 
 
 def compare(counts: Counts, reference: Reference, budget: float) -> list[Check]:
@@ -66,7 +77,13 @@ def _columns(counts: Counts, reference: Reference) -> Iterator[Found]:
         for statistic, histogram in column.histograms.items():
             words = STATISTIC_WORDS[statistic]
             name = f"{column.name}: {words}"
-            yield _distance("inputs", name, counts[f"{column.name}/{statistic}"], histogram, f'"{column.name}": the {words} of the rows')
+            yield _distance(
+                "inputs",
+                name,
+                counts[f"{column.name}/{statistic}"],
+                histogram,
+                f'"{column.name}": the {words} of the rows',
+            )
         if "word_bucket" in column.shares:
             yield _words(counts[f"{column.name}/word_bucket"], int(counts["n"]), column)
 
@@ -80,7 +97,9 @@ def _quality(counts: Counts, column: Column) -> Iterator[Found]:
         if shares is not None:
             now = counts[f"{column.name}/{statistic}"].copy()
             now[0] = 0
-            words = {name: f"are in {name.title()}{' script' if statistic == 'script' else ''}" for name in shares.names}
+            words = {
+                name: f"are in {name.title()}{' script' if statistic == 'script' else ''}" for name in shares.names
+            }
             yield _more(f"{column.name}: {statistic}", column.name, now, n, shares, words)
 
 
@@ -116,14 +135,25 @@ def _words(now: Any, n: int, column: Column) -> Found:
         f'"{column.name}": other words than when the model was made. {moved} of {len(p)} groups of words changed by more than '
         f"{percent(SHARE)}; the clearest stands in {percent(a)} of the rows instead of {percent(b)}."
     )
-    return Found("inputs", f"{column.name}: words", a, b, "%", min(1.0, 2 * len(p) * float(p.min())), abs(a - b) >= SHARE, message)
+    return Found(
+        "inputs",
+        f"{column.name}: words",
+        a,
+        b,
+        "%",
+        min(1.0, 2 * len(p) * float(p.min())),
+        abs(a - b) >= SHARE,
+        message,
+    )
 
 
 def _vectors(counts: Counts, reference: Reference) -> Iterator[Found]:
     if not reference.vectors or "vectors" not in counts:
         return
     n, size = int(counts["vectors"][0].sum()), int(reference.vectors[0].counts.sum())
-    distance = max(histogram_distance(now, then.counts) for now, then in zip(counts["vectors"], reference.vectors, strict=True))
+    distance = max(
+        histogram_distance(now, then.counts) for now, then in zip(counts["vectors"], reference.vectors, strict=True)
+    )
     p = min(1.0, len(reference.vectors) * distance_p_value(distance, n, size))
     message = f"The rows mean other things to the model: in one of {len(reference.vectors)} directions {percent(distance)} of them lie elsewhere."
     yield Found("vectors", "meaning (vectors of the network)", distance, 0.0, "%", p, distance >= DISTANCE, message)
@@ -138,7 +168,9 @@ def _answers(counts: Counts, reference: Reference) -> Iterator[Found]:
     if answers.value is not None:
         yield _distance("predictions", "predicted values", counts["value"], answers.value, "The predicted values")
     if answers.confidence is not None and "confidence" in counts:
-        yield _distance("predictions", "confidence", counts["confidence"], answers.confidence, "The confidences of the answers")
+        yield _distance(
+            "predictions", "confidence", counts["confidence"], answers.confidence, "The confidences of the answers"
+        )
     p = float(share_p_values(np.array([counts["unsure"]]), n, np.array([answers.unsure]), answers.n)[0])
     a, b = counts["unsure"] / n, answers.unsure / answers.n
     message = f'"I don\'t know" for {percent(a)} of the rows ({percent(b)} when the model was made).'
@@ -151,15 +183,21 @@ def _labels(now: Any, n: int, then: Shares) -> Found:
     p = share_p_values(now, n, then.counts, then.n)
     worst = int(p.argmin()) if p.min() < 1.0 else int(np.argmax(np.abs(now / n - then.counts / then.n)))
     a, b = float(now[worst] / n), float(then.counts[worst] / then.n)
-    message = f'"{then.names[worst]}" is the answer for {percent(a)} of the rows ({percent(b)} when the model was made).'
-    return Found("predictions", "predicted labels", a, b, "%", min(1.0, float(p.min()) * len(p)), abs(a - b) >= SHARE, message)
+    message = (
+        f'"{then.names[worst]}" is the answer for {percent(a)} of the rows ({percent(b)} when the model was made).'
+    )
+    return Found(
+        "predictions", "predicted labels", a, b, "%", min(1.0, float(p.min()) * len(p)), abs(a - b) >= SHARE, message
+    )
 
 
 def _estimate(counts: Counts, then: float, n_then: int) -> Found:
     n = int(counts["confidence_n"])
     now = counts["estimate_sum"] / n
     p = mean_p_value(now, n, then, n_then)
-    message = f"Judged by its confidence it is right in about {percent(now)} of the rows ({percent(then)} when it was made)."
+    message = (
+        f"Judged by its confidence it is right in about {percent(now)} of the rows ({percent(then)} when it was made)."
+    )
     return Found("estimate", "estimated share right", now, then, "%", p, then - now >= DROP, message)
 
 
@@ -186,7 +224,9 @@ def largest_distance(counts: Counts, reference: Reference) -> float:
     ]
     answers = reference.answers
     if answers is not None:
-        pairs += [(counts["confidence"], answers.confidence.counts)] if answers.confidence and "confidence" in counts else []
+        pairs += (
+            [(counts["confidence"], answers.confidence.counts)] if answers.confidence and "confidence" in counts else []
+        )
         pairs += [(counts["value"], answers.value.counts)] if answers.value and "value" in counts else []
     pairs += list(zip(counts.get("vectors", []), (one.counts for one in reference.vectors), strict=False))
     return max((histogram_distance(np.asarray(now), np.asarray(then)) for now, then in pairs), default=0.0)

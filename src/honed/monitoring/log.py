@@ -414,7 +414,10 @@ def _resolve(handle: Handle | None, written: bool) -> None:
 
 def _size(inputs: Sequence[Input]) -> int:
     """About how many bytes of memory inputs hold."""
-    return sum(64 + sum(len(part) if isinstance(part, str) else 16 for part in row) if isinstance(row, tuple | list) else 64 for row in inputs)
+    return sum(
+        64 + sum(len(part) if isinstance(part, str) else 16 for part in row) if isinstance(row, tuple | list) else 64
+        for row in inputs
+    )
 
 
 def _inode(target: str | Path) -> int:

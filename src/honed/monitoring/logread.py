@@ -19,7 +19,20 @@ from honed.monitoring.store import Row, Store, is_url, open_store
 from honed.monitoring.truth import Truth
 from honed.monitoring.windows import Batch
 
-READ = ["id", "at", "version", "prediction", "confidence", "unsure", "shadow", "layout", "traits", "vector", "request", "line"]
+READ = [
+    "id",
+    "at",
+    "version",
+    "prediction",
+    "confidence",
+    "unsure",
+    "shadow",
+    "layout",
+    "traits",
+    "vector",
+    "request",
+    "line",
+]
 AT_ONCE = 20_000
 
 
@@ -34,7 +47,9 @@ def opened(target: str | Path, *, read_only: bool = True) -> Iterator[Store]:
     """
     if not is_url(target) and not Path(target).is_file():
         seen = f"There is no prediction log {target}."
-        raise MonitorError("M001", seen, "Serve the model with a log first, or name it with --log, or rows with --data.")
+        raise MonitorError(
+            "M001", seen, "Serve the model with a log first, or name it with --log, or rows with --data."
+        )
     try:
         store = open_store(target, read_only=read_only)
     except HonedError:
@@ -43,11 +58,15 @@ def opened(target: str | Path, *, read_only: bool = True) -> Iterator[Store]:
         if is_url(target):
             seen = f"The database of the log cannot be reached: {str(error).strip().splitlines()[0][:160]}."
             raise MonitorError("M006", seen, "Check the address, and that the database runs.") from error
-        raise MonitorError("M002", f"{target} is no prediction log.", "Name the file that the server writes.") from error
+        raise MonitorError(
+            "M002", f"{target} is no prediction log.", "Name the file that the server writes."
+        ) from error
     try:
         yield store
     except sqlite3.Error as error:
-        raise MonitorError("M002", f"{target} cannot be read as a prediction log: {error}.", "Name the file that the server writes.") from error
+        raise MonitorError(
+            "M002", f"{target} cannot be read as a prediction log: {error}.", "Name the file that the server writes."
+        ) from error
     finally:
         store.close()
 
@@ -74,20 +93,21 @@ class Reading:
         mine = [row for row in rows if row[0] in self.versions]
         return sum(int(row[1]) for row in mine), min((int(row[2]) for row in mine), default=None)
 
-    def rows(self, last: int | None = None) -> Iterator[list[Row]]:
-        """Rows in the columns READ; the ``last`` ones only where that is given (days in files are left out then)."""
-        if self.archived and last is None:
+    def rows(self) -> Iterator[list[Row]]:
+        """Rows in the columns READ, days in files first."""
+        if self.archived:
             yield from archive.read(Path(self.target), READ, self.watched.name)
-        query, values = f"SELECT {', '.join(READ)} FROM predictions WHERE model = ?", [self.watched.name]
-        if last is not None:
-            newest = self.store.ask("SELECT id FROM predictions WHERE model = ? ORDER BY id DESC LIMIT 1 OFFSET ?", (self.watched.name, last))
-            query, values = (f"{query} AND id > {int(newest[0][0])}", values) if newest else (query, values)
-        yield from self.store.stream(f"{query} ORDER BY id", values, AT_ONCE)
+        query = f"SELECT {', '.join(READ)} FROM predictions WHERE model = ? ORDER BY id"
+        yield from self.store.stream(query, [self.watched.name], AT_ONCE)
 
-    def batches(self, last: int | None = None) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Rows as arrays."""
-        layout, wanted, vectors = self.watched.reference.layout, set(self.versions), bool(self.watched.reference.vectors)
-        for rows in self.rows(last):
+        layout, wanted, vectors = (
+            self.watched.reference.layout,
+            set(self.versions),
+            bool(self.watched.reference.vectors),
+        )
+        for rows in self.rows():
             kept = [row for row in rows if row[2] in wanted and not row[6]]
             fit = [row for row in kept if row[7] == layout]
             self.n += len(fit)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from honed.bundle.manifest import MANIFEST, read_manifest
+from honed.bundle.deployment import version_of
+from honed.bundle.manifest import read_manifest
 from honed.bundle.open import check_files
 from honed.bundle.reference import FEWEST
 from honed.checks.traits import BUCKETS, FLAGS, LANGUAGES, SCRIPTS
@@ -98,11 +98,6 @@ class Watched:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def version_of(folder: Path) -> str:
-    """The version of a bundle: the first 12 digits of its manifest's SHA-256."""
-    return hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest()[:12]
-
-
 def watch(folder: str | Path | Model) -> Watched:
     """Open what monitoring needs of a bundle, digests verified, without loading its weights.
 
@@ -143,7 +138,9 @@ def read_reference(path: Path, problem: Problem) -> Reference:
     from pyarrow import parquet
 
     table = parquet.read_table(path)
-    lines = list(zip(*(table.column(name).to_pylist() for name in ("feature", "statistic", "bucket", "value")), strict=True))
+    lines = list(
+        zip(*(table.column(name).to_pylist() for name in ("feature", "statistic", "bucket", "value")), strict=True)
+    )
     grouped: dict[tuple[str, str], dict[str, float]] = {}
     curve: dict[str, list[tuple[float, float]]] = {"rows": [], "right": []}
     for feature, statistic, bucket, value in lines:

@@ -27,7 +27,9 @@ class Spill:
 
     def add(self, rows: Sequence[Row]) -> bool:
         """Append rows and see them onto the disk; False when the file is full."""
-        lines = "".join(json.dumps([_plain(value) for value in row], ensure_ascii=False) + "\n" for row in rows).encode()
+        lines = "".join(
+            json.dumps([_plain(value) for value in row], ensure_ascii=False) + "\n" for row in rows
+        ).encode()
         if self.size + len(lines) > self.most:
             return False
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,9 @@ class Spill:
         kept, n = [], 0
         for rows in self.batches():
             for row in rows:
-                gone = (subject is not None and row[SUBJECT] == subject) or (request is not None and row[REQUEST] == request)
+                gone = (subject is not None and row[SUBJECT] == subject) or (
+                    request is not None and row[REQUEST] == request
+                )
                 n += gone
                 kept += [] if gone else [row]
         if n:

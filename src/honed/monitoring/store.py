@@ -13,7 +13,12 @@ COLUMNS = ("id", "at", "model", "version", "request", "line", "subject", "inputs
            "unsure", "shadow", "layout", "traits", "vector")  # fmt: skip
 Row = tuple[Any, ...]
 """One logged answer, in the order of COLUMNS."""
-AT, MODEL, REQUEST, SUBJECT = COLUMNS.index("at"), COLUMNS.index("model"), COLUMNS.index("request"), COLUMNS.index("subject")
+AT, MODEL, REQUEST, SUBJECT = (
+    COLUMNS.index("at"),
+    COLUMNS.index("model"),
+    COLUMNS.index("request"),
+    COLUMNS.index("subject"),
+)
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS predictions (id BIGINT PRIMARY KEY, at BIGINT NOT NULL, model TEXT NOT NULL, "
     "version TEXT NOT NULL, request TEXT NOT NULL, line INTEGER NOT NULL, subject TEXT, inputs TEXT, prediction TEXT, "
@@ -87,7 +92,9 @@ class Store:
         """Make the tables where they are missing."""
         for statement in SCHEMA:
             self.execute(statement.format(blob=self.blob))
-        self._put("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", ("salt", secrets.token_hex(16)))
+        self._put(
+            "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", ("salt", secrets.token_hex(16))
+        )
 
     def _put(self, text: str, values: Sequence[Any]) -> Any:
         return self.execute(text.replace("?", self.mark), values)
@@ -104,7 +111,10 @@ class Store:
 
     def remember(self, name: str, value: str) -> None:
         """Keep a named fact in the log."""
-        self._put("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+        self._put(
+            "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
 
     def insert(self, rows: Sequence[Row], *, again: bool = False) -> None:
         """Add rows in the open transaction; ``again`` leaves out those that are there from an earlier attempt."""
@@ -153,7 +163,9 @@ class Store:
     def erase(self, *, subject: str | None = None, request: str | None = None) -> tuple[list[tuple[str, int]], int]:
         """Delete all rows of a subject or of a request, with their labels; the (request, row) pairs and labels deleted."""
         column, value = ("subject", subject) if subject is not None else ("request", request)
-        keys = [(str(a), int(b)) for a, b in self.ask(f"SELECT request, line FROM predictions WHERE {column} = ?", (value,))]
+        keys = [
+            (str(a), int(b)) for a, b in self.ask(f"SELECT request, line FROM predictions WHERE {column} = ?", (value,))
+        ]
         self._put(f"DELETE FROM predictions WHERE {column} = ?", (value,))
         return keys, self.erase_labels(keys, request)
 
@@ -185,4 +197,9 @@ def open_store(target: str | Path, *, durable: bool = False, read_only: bool = F
 
 def to_json(value: Any) -> str:
     """A value as compact JSON text; numbers of numpy become plain ones."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda one: one.item() if hasattr(one, "item") else str(one))
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=lambda one: one.item() if hasattr(one, "item") else str(one),
+    )

@@ -59,7 +59,9 @@ def usable(watched: Watched, truth: Truth) -> Truth:
     if all(good):
         return truth
     rows = np.flatnonzero(good)
-    return Truth(truth.at[rows], [truth.predictions[i] for i in rows], [truth.labels[i] for i in rows], truth.labelled_at[rows])
+    return Truth(
+        truth.at[rows], [truth.predictions[i] for i in rows], [truth.labels[i] for i in rows], truth.labelled_at[rows]
+    )
 
 
 def judge(watched: Watched, truth: Truth) -> Judged:
@@ -73,7 +75,11 @@ def _encoded(watched: Watched, texts: Sequence[str]) -> Array:
     values = [json.loads(text) for text in texts]
     if watched.problem.labels:
         several = any(isinstance(value, list) for value in values)
-        plain: list[Any] = [value if isinstance(value, list) else [value] for value in values] if several else [_name(v) for v in values]
+        plain: list[Any] = (
+            [value if isinstance(value, list) else [value] for value in values]
+            if several
+            else [_name(v) for v in values]
+        )
     else:
         plain = [_number(value) for value in values]
     column = {watched.problem.target: plain}
@@ -128,7 +134,9 @@ def _errors(watched: Watched, counts: Any, budget: float) -> Check:
     worse = float((np.cumsum(then) / then.sum() - np.cumsum(now) / now.sum()).sum()) > 0
     p = distance_p_value(distance, int(now.sum()), int(then.sum()))
     message = f"Its errors grew: {percent(distance)} of {counts['n']:,} rows whose truth is known lie further off than when it was made."
-    return Found("performance", "size of errors", distance, 0.0, "%", p, worse and distance >= DISTANCE, message).judged(budget)
+    return Found(
+        "performance", "size of errors", distance, 0.0, "%", p, worse and distance >= DISTANCE, message
+    ).judged(budget)
 
 
 def share_right(good: Array) -> Estimate:
