@@ -48,8 +48,8 @@ __all__ = [
 if TYPE_CHECKING:
     from honed.errors import HonedError
     from honed.model import Model
-    from honed.verbs.eject import eject
     from honed.verbs.deploy import promote, rollback
+    from honed.verbs.eject import eject
     from honed.verbs.evaluate import evaluate
     from honed.verbs.explain import explain
     from honed.verbs.finetune import finetune

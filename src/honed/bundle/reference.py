@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from honed.checks.traits import FLAGS, LANGUAGES, SCRIPTS, bucket_counts, layout_of, traits_of
-from honed.metrics.calibration import reliability_bins, rising_curve
+from honed.metrics.calibration import reliability_bins, rising_curve, share_right
 from honed.model import Model
 from honed.tasks.contract import Array, Input, Predictions
 
@@ -115,7 +115,7 @@ def _answers(model: Model, answers: Predictions, targets: Array) -> list[Line]:
         for mean, right_ones, n in zip(means, hits, rows, strict=True):
             place = f"{mean:.6g}"
             lines += [("curve", "rows", place, float(n)), ("curve", "right", place, float(right_ones))]
-        estimates = np.interp(answers.confidence, *rising_curve(means, hits, rows)[:2])
+        estimates = share_right(answers.confidence, rising_curve(means, hits, rows))
         lines += [("prediction", "estimate", "", float(estimates.mean()))]
     return lines
 

@@ -41,7 +41,14 @@ _COMMON = (
     "och är inte jag en ett på för med som det att min har av till kan den om när",
 )  # fmt: skip
 _MOJIBAKE = ("Ã¤", "Ã¶", "Ã¼", "ÃŸ", "Ã©", "Ã¨", "Ã ", "Ã±", "Ã³", "â€", "Â ", "Â°", "ï»¿")
-TEXT = np.dtype([("characters", "<f4"), ("not_ascii", "<f4"), ("script", "u1"), ("language", "u1"), ("flags", "u1"), ("buckets", "u1", (BUCKETS // 8,))])  # fmt: skip
+_FIELDS: list[Any] = [
+    ("characters", "<f4"),
+    ("not_ascii", "<f4"),
+    ("script", "u1"),
+    ("language", "u1"),
+    ("flags", "u1"),
+]
+TEXT = np.dtype([*_FIELDS, ("buckets", "u1", (BUCKETS // 8,))])
 NUMBER = np.dtype([("value", "<f8"), ("flags", "u1")])
 
 

@@ -24,16 +24,16 @@ def register(app: typer.Typer) -> None:
 
 def monitor(
     bundle: flags.Bundle,
-    log: Annotated[str | None, typer.Option(help="Prediction log: a file, or a postgresql:// address; log.sqlite beside the bundle when left out.")] = None,
-    data: Annotated[str | None, typer.Option(help="Look at the rows of this file instead of a log; with truths where it has the target.")] = None,
+    log: Annotated[str | None, typer.Option(help="Log: file or postgresql:// address; default: log.sqlite beside the bundle.")] = None,
+    data: Annotated[str | None, typer.Option(help="Look at the rows of this file; with truths if it has the target.")] = None,
     time: Annotated[str | None, typer.Option(help="Column of the file that says when a row happened.")] = None,
     window: Annotated[str | None, typer.Option(help="1000rows (the default), 1d or 12h.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also write the result as a page.")] = None,
     webhook: Annotated[str | None, typer.Option(help="POST alerts as JSON to this address; no text of any row is sent.")] = None,
     fail_on: Annotated[str | None, typer.Option(help="alert: end with exit code 3 when there is one.")] = None,
-    export_labelled: Annotated[Path | None, typer.Option(help="Write the rows whose truth is known to this file, for training, and stop.")] = None,
-    erase_subject: Annotated[str | None, typer.Option(help="Erase all rows of this person from the log, and stop.")] = None,
-    erase_request: Annotated[str | None, typer.Option(help="Erase all rows of this request from the log, and stop.")] = None,
+    export_labelled: Annotated[Path | None, typer.Option(help="Write rows whose truth is known here, to train on; then stop.")] = None,
+    erase_subject: Annotated[str | None, typer.Option(help="Erase all rows of this person from the log; then stop.")] = None,
+    erase_request: Annotated[str | None, typer.Option(help="Erase all rows of this request from the log; then stop.")] = None,
     acknowledge: Annotated[str | None, typer.Option(help="The alerts so far are dealt with; say how. Then stop.")] = None,
     as_json: flags.Json = False,
 ) -> None:  # fmt: skip

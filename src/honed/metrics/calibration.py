@@ -82,6 +82,13 @@ def rising_curve(confidence: Array, hits: Array, n: Array) -> tuple[Array, Array
     return found[:, 0] / found[:, 2], found[:, 1] / found[:, 2], found[:, 2]
 
 
+def share_right(confidence: Array, curve: tuple[Array, Array, Array]) -> Array:
+    """What a curve of :func:`rising_curve` makes of confidences; below its lowest bin in proportion, for there it saw no rows."""
+    means, shares = np.concatenate([[0.0], curve[0]]), np.concatenate([[0.0], curve[1]])
+    found: Array = np.interp(confidence, means, shares)
+    return found
+
+
 def fit_thresholds(probabilities: Array, targets: Array) -> Array:
     """For every label the probability (0.1 to 0.9) above which giving it makes the best F1; 0.5 for rare labels."""
     grid = np.linspace(0.1, 0.9, 17)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from honed.evaluation.results import Estimate
 from honed.monitoring.advice import advice_for, limits_of
 from honed.monitoring.compare import compare, estimated, largest_distance
 from honed.monitoring.looks import ALPHA, DRIFT_SHARE, Look, Looks

@@ -51,21 +51,17 @@ def _roll_day(log: Path, store: Store, day: int) -> Iterator[None]:
     name = datetime.datetime.fromtimestamp(day * DAY_MS / 1000, datetime.UTC).strftime("%Y-%m-%d")
     path, schema, written, last = folder_of(log) / f"{name}.parquet", _schema(), 0, -1
     bounds = (day * DAY_MS, (day + 1) * DAY_MS)
-    with whole_file(path) as temporary:
-        with parquet.ParquetWriter(temporary, schema) as writer:
-            old = _not_in_tables(path, store, bounds, schema)
-            writer.write_table(old)
-            query = (
-                f"SELECT {', '.join(COLUMNS)} FROM predictions WHERE at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?"
-            )
-            while rows := store.ask(query, (*bounds, last, SLICE)):
-                arrays = [
-                    pa.array(values, type=field.type)
-                    for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-                ]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-                written, last = written + len(rows), rows[-1][0]
-                yield
+    with whole_file(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        old = _not_in_tables(path, store, bounds, schema)
+        writer.write_table(old)
+        query = f"SELECT {', '.join(COLUMNS)} FROM predictions WHERE at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?"
+        while rows := store.ask(query, (*bounds, last, SLICE)):
+            arrays = [
+                pa.array(values, type=field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            written, last = written + len(rows), rows[-1][0]
+            yield
     store.begin()
     try:
         gone = store.execute("DELETE FROM predictions WHERE at >= ? AND at < ? AND id <= ?", (*bounds, last)).rowcount

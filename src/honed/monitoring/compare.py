@@ -155,7 +155,10 @@ def _vectors(counts: Counts, reference: Reference) -> Iterator[Found]:
         histogram_distance(now, then.counts) for now, then in zip(counts["vectors"], reference.vectors, strict=True)
     )
     p = min(1.0, len(reference.vectors) * distance_p_value(distance, n, size))
-    message = f"The rows mean other things to the model: in one of {len(reference.vectors)} directions {percent(distance)} of them lie elsewhere."
+    message = (
+        f"The rows mean other things to the model: in one of {len(reference.vectors)} directions "
+        f"{percent(distance)} of them lie elsewhere."
+    )
     yield Found("vectors", "meaning (vectors of the network)", distance, 0.0, "%", p, distance >= DISTANCE, message)
 
 

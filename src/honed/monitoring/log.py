@@ -15,7 +15,7 @@ from honed.errors import MonitorError
 from honed.monitoring import archive
 from honed.monitoring.rows import Entry, TextKept, rows_of
 from honed.monitoring.spill import MIB, Spill
-from honed.monitoring.store import Clash, LabelRow, Row, Store, is_url, open_store, to_json
+from honed.monitoring.store import ClashError, LabelRow, Row, Store, is_url, open_store, to_json
 from honed.tasks.contract import Array, Input, Predictions
 
 BATCH_ROWS = 2_000
@@ -263,7 +263,7 @@ class PredictionLog:
                 self._settle(rows, handles)
                 self._trouble, self._stuck = "", False
                 return
-            except Clash:
+            except ClashError:
                 rows = []
                 continue
             except Exception as error:

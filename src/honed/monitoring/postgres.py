@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from honed.errors import MonitorError
-from honed.monitoring.store import Clash, Row, Store
+from honed.monitoring.store import ClashError, Row, Store
 
 CONNECT_S, STATEMENT_MS = 3, 15_000
 
@@ -52,7 +52,7 @@ class PostgresStore(Store):
         try:
             super().insert(plain, again=again)
         except self.psycopg.errors.UniqueViolation as error:
-            raise Clash from error
+            raise ClashError from error
 
     def stream(self, text: str, values: Sequence[Any], n: int) -> Iterator[list[Row]]:
         with self.connection.transaction(), self.connection.cursor(name="honed", binary=True) as cursor:

@@ -152,7 +152,7 @@ def read_reference(path: Path, problem: Problem) -> Reference:
     columns = tuple(
         _column(name, letter, n, grouped) for name, letter in zip(problem.inputs, layout, strict=True) if letter != "-"
     )
-    vectors = []
+    vectors: list[Histogram] = []
     while ("vector", f"projection_{len(vectors)}") in grouped:
         vectors.append(_histogram(grouped[("vector", f"projection_{len(vectors)}")]))
     return Reference(n, layout, columns, _answers(problem, grouped, curve), tuple(vectors))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from honed.monitoring.store import Clash, Row, Store
+from honed.monitoring.store import ClashError, Row, Store
 
 BUSY_MS = 5_000
 
@@ -46,7 +46,7 @@ class SqliteStore(Store):
         try:
             super().insert(rows, again=again)
         except sqlite3.IntegrityError as error:
-            raise Clash from error
+            raise ClashError from error
 
     def wipe(self) -> bool:
         """Empty the write-ahead log and rebuild the file without its free pages."""

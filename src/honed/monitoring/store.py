@@ -35,7 +35,7 @@ SLICE = 5_000
 """Rows deleted in one go, so that writing never waits long."""
 
 
-class Clash(Exception):
+class ClashError(Exception):
     """Another process used the same row numbers; take new ones."""
 
 

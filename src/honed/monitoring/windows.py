@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from honed.checks.traits import FLAGS, bucket_counts
+from honed.metrics.calibration import share_right
 from honed.monitoring.reference import Watched
 from honed.tasks.contract import Array
 
@@ -84,7 +86,7 @@ class Counter:
         if answers and answers.confidence is not None and len(confidence):
             found["confidence"] = answers.confidence.count(confidence)
         if answers and answers.curve is not None and len(confidence):
-            estimates = np.interp(confidence, *answers.curve[:2])
+            estimates = share_right(confidence, answers.curve)
             found["estimate_sum"], found["estimate_squares"] = float(estimates.sum()), float((estimates**2).sum())
         if self.labels:
             found["labels"] = self._labels(batch.predictions)
@@ -169,7 +171,7 @@ def by_time(batches: Iterator[Batch], counter: Counter, size_ms: int, first_at: 
         slots = batch.at // size_ms
         origin = int(slots[0]) if origin is None else origin
         borders = [0, *(np.flatnonzero(np.diff(slots)) + 1).tolist(), len(batch)]
-        for start, end in zip(borders[:-1], borders[1:], strict=True):
+        for start, end in itertools.pairwise(borders):
             part, number = batch.cut(start, end), int(slots[start]) - origin + 1
             if open_span is not None and number > open_span.number:
                 open_span.complete = True
