@@ -134,6 +134,25 @@ def test_a_wrong_call_never_fails_the_caller(path: Path, wrong: Any) -> None:
     assert [row["request"] for row in rows_in(path)] == ["r2"] and log.health()["dropped"] == 1
 
 
+def test_one_refused_row_does_not_stop_the_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert = SqliteStore.insert
+
+    def picky(self: SqliteStore, rows: Any, *, again: bool = False) -> None:
+        if any(row[4] == "bad" for row in rows):
+            raise OverflowError("too large")
+        insert(self, rows, again=again)
+
+    monkeypatch.setattr(SqliteStore, "insert", picky)
+    log = PredictionLog(path)
+    for request in ("good1", "bad", "good2"):
+        record(log, request, "text")
+    assert log.flush(20.0)
+    record(log, "id with \ud800", "text", subject="\ud800")
+    log.close()
+    assert [row["request"] for row in rows_in(path)] == ["good1", "good2", "id with ?"]
+    assert (log.health()["written"], log.health()["dropped"]) == (3, 1)
+
+
 def test_odd_inputs_are_kept_without_traits(path: Path) -> None:
     log = PredictionLog(path)
     log.record("desk", "v1", [object(), (1.5, "text", None)], answers(2), request_id="r1")

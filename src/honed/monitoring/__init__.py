@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from honed.monitoring.log import PredictionLog
-    from honed.monitoring.summary import gauges, summary
+    from honed.monitoring.overview import gauges, summary
 
-_HOME = {"PredictionLog": "log", "summary": "summary", "gauges": "summary"}
+_HOME = {"PredictionLog": "log", "summary": "overview", "gauges": "overview"}
 __all__ = ["PredictionLog", "gauges", "summary"]
 
 

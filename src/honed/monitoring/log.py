@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from honed.errors import MonitorError
 from honed.monitoring import archive
-from honed.monitoring.rows import Entry, TextKept, rows_of
+from honed.monitoring.rows import Entry, TextKept, clean, rows_of
 from honed.monitoring.spill import MIB, Spill
 from honed.monitoring.store import ClashError, LabelRow, Row, Store, is_url, open_store, to_json
 from honed.tasks.contract import Array, Input, Predictions
@@ -163,7 +163,7 @@ class PredictionLog:
         -------
         True when the answer is known and the label is kept; a later label replaces an earlier one.
         """
-        item = _Label(LabelRow(str(request_id), int(row), to_json(label), int(time.time() * 1000)))
+        item = _Label(LabelRow(clean(str(request_id)), int(row), clean(to_json(label)), int(time.time() * 1000)))
         with self._ready:
             if self._closing:
                 return False
@@ -251,24 +251,29 @@ class PredictionLog:
 
     def _write(self, entries: list[Entry]) -> None:
         """Write entries, again and again until it works, or the disk takes them meanwhile, or the log is closed."""
-        rows: list[Row] = []
+        rows: list[Row] | None = None
         handles = [entry.handle for entry in entries if entry.handle is not None]
         pause, again = RETRY_S, False
         while True:
             try:
                 if self._salt is None:
                     self._connected()
-                rows = rows or self._rows_of(entries)
+                rows = self._rows_of(entries) if rows is None else rows
                 self._commit(self._connected(), rows, again)
                 self._settle(rows, handles)
                 self._trouble, self._stuck = "", False
                 return
             except ClashError:
-                rows = []
+                rows = None
                 continue
             except Exception as error:
                 again = True
                 self._failed(error)
+                if rows and not _passing(error):
+                    rows = self._without_bad(rows)
+                    for handle in handles:
+                        _resolve(handle, False)
+                    continue
             if rows and self._spilled(rows):
                 self._settle(rows, handles)
                 return
@@ -283,6 +288,20 @@ class PredictionLog:
                 self._waiting = 0
                 return
             pause = min(LONGEST_RETRY_S, 2 * pause)
+
+    def _without_bad(self, rows: list[Row]) -> list[Row]:
+        """One row that the database refuses must not stop the others: each is tried alone, the refused ones are dropped."""
+        good: list[Row] = []
+        for row in rows:
+            try:
+                self._commit(self._connected(), [row], True)
+                self._written += 1
+            except Exception as error:
+                if _passing(error):
+                    good.append(row)
+                else:
+                    self._dropped += 1
+        return good
 
     def _commit(self, store: Store, rows: list[Row], again: bool) -> None:
         try:
@@ -405,6 +424,12 @@ class PredictionLog:
             work()
         except Exception:
             return
+
+
+def _passing(error: Exception) -> bool:
+    """True for trouble of the place (disk, network, locks), which may pass; False for rows that are refused themselves."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return not kinds & {"DataError", "UnicodeError", "OverflowError", "TypeError"}
 
 
 def _resolve(handle: Handle | None, written: bool) -> None:

@@ -51,12 +51,18 @@ def hashed_subject(subject: str, salt: str) -> str:
     return hmac.new(bytes.fromhex(salt), subject.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
+def clean(text: str) -> str:
+    """Text that every database takes: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def rows_of(entry: Entry, first_id: int, salt: str, text: TextKept, hash_subjects: bool) -> list[Row]:
     """The rows of one request, numbered from ``first_id``."""
     predictions, n = entry.predictions, len(entry.inputs)
     subject = entry.subject
-    if subject is not None and hash_subjects:
-        subject = hashed_subject(subject, salt)
+    if subject is not None:
+        subject = hashed_subject(subject, salt) if hash_subjects else clean(subject)
+    model, version, request = clean(entry.model), clean(entry.version), clean(entry.request_id)
     confidence: list[Any] = [None] * n
     if predictions.confidence is not None:
         confidence = np.asarray(predictions.confidence, dtype=np.float64).tolist()
@@ -67,8 +73,8 @@ def rows_of(entry: Entry, first_id: int, salt: str, text: TextKept, hash_subject
     for line, row in enumerate(entry.inputs):
         layout = layout_of(row)
         found.append(
-            (first_id + line, entry.at, entry.model, entry.version, entry.request_id, line, subject, _kept(row, text),
-             to_json(predictions.labels[line]), confidence[line], top[line], unsure[line], int(entry.shadow), layout,
+            (first_id + line, entry.at, model, version, request, line, subject, _kept(row, text),
+             clean(to_json(predictions.labels[line])), confidence[line], top[line], unsure[line], int(entry.shadow), layout,
              packed(row, layout), vectors[line])
         )  # fmt: skip
     return found
@@ -78,7 +84,7 @@ def _kept(row: Input, text: TextKept) -> str | None:
     if text == "none":
         return None
     parts = [part if not isinstance(part, str) else part if text == "raw" else masked(part) for part in parts_of(row)]
-    return to_json([part.encode("utf-8", "replace").decode() if isinstance(part, str) else part for part in parts])
+    return to_json([clean(part) if isinstance(part, str) else part for part in parts])
 
 
 def _top(probabilities: Array | None, n: int) -> list[str | None]:

@@ -17,11 +17,11 @@ from honed.errors import ConfigError, MonitorError
 from honed.model import Model
 from honed.monitoring.analyse import WindowSize, analyse
 from honed.monitoring.compare import FEWEST_ROWS
+from honed.monitoring.overview import monitor_log, no_truth
 from honed.monitoring.reference import Watched, watch
 from honed.monitoring.results import Monitoring
 from honed.monitoring.rows import masked
 from honed.monitoring.store import to_json
-from honed.monitoring.summary import monitor_log, no_truth
 from honed.monitoring.truth import Truth
 from honed.monitoring.windows import Batch
 from honed.progress import Progress, Silent
