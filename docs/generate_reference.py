@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).with_name("reference.md")
-COMMANDS = ("inspect", "finetune", "evaluate", "predict", "engines", "export", "models", "explain", "eject", "sign", "verify")
+COMMANDS = (
+    "inspect", "finetune", "evaluate", "predict", "engines", "export", "monitor", "promote", "rollback", "models", "explain",
+    "eject", "sign", "verify",
+)  # fmt: skip
 
 
 def commands() -> list[str]:

@@ -18,6 +18,9 @@ _HOME = {
     "evaluate": "honed.verbs.evaluate",
     "predict": "honed.verbs.predict",
     "models": "honed.verbs.models",
+    "monitor": "honed.verbs.monitor",
+    "promote": "honed.verbs.deploy",
+    "rollback": "honed.verbs.deploy",
     "explain": "honed.verbs.explain",
     "export": "honed.verbs.export",
     "eject": "honed.verbs.eject",
@@ -36,7 +39,10 @@ __all__ = [
     "finetune",
     "inspect",
     "models",
+    "monitor",
     "predict",
+    "promote",
+    "rollback",
     "sign",
     "verify",
 ]
@@ -44,6 +50,7 @@ __all__ = [
 if TYPE_CHECKING:
     from honed.errors import HonedError
     from honed.model import Model
+    from honed.verbs.deploy import promote, rollback
     from honed.verbs.eject import eject
     from honed.verbs.evaluate import evaluate
     from honed.verbs.explain import explain
@@ -51,6 +58,7 @@ if TYPE_CHECKING:
     from honed.verbs.finetune import finetune
     from honed.verbs.inspect import inspect
     from honed.verbs.models import models
+    from honed.verbs.monitor import monitor
     from honed.verbs.predict import predict
     from honed.verbs.trust import sign, verify
 

@@ -67,3 +67,7 @@ class BundleError(HonedError):
 
 class RunError(HonedError):
     """A run cannot start, continue or be saved (codes R...)."""
+
+
+class MonitorError(HonedError):
+    """A log, a comparison or a deployment cannot be read or changed (codes M...)."""

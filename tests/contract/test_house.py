@@ -20,6 +20,7 @@ LAYERS = (
     ("model", "prediction", "bundle"),
     ("engines", "exporting"),
     ("training", "evaluation"),
+    ("monitoring",),
     ("report",),
     ("verbs",),
     ("cli", "testing"),
@@ -110,7 +111,7 @@ def test_codes_are_those_of_the_catalogue() -> None:
     """Every code in the source is explained, and every explained code is used."""
     used = set()
     for path in modules():
-        used |= set(re.findall(r'"([BCDERSZ]\d{3})"', path.read_text(encoding="utf-8")))
+        used |= set(re.findall(r'"([BCDEMRSZ]\d{3})"', path.read_text(encoding="utf-8")))
     assert used - set(catalogue()) == set()
     assert set(catalogue()) - used == set()
 

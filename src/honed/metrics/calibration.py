@@ -70,6 +70,25 @@ def reliability_bins(confidence: Array, right: Array, n_bins: int = 10) -> list[
     ]
 
 
+def rising_curve(confidence: Array, hits: Array, n: Array) -> tuple[Array, Array, Array]:
+    """Bins of rows by mean confidence, neighbours pooled until the share of hits rises: (confidence, share, rows) of each."""
+    pools: list[list[float]] = []
+    for mean, right, rows in zip(confidence, hits, n, strict=True):
+        pools.append([float(mean * rows), float(right), float(rows)])
+        while len(pools) > 1 and pools[-2][1] / pools[-2][2] >= pools[-1][1] / pools[-1][2]:
+            last = pools.pop()
+            pools[-1] = [a + b for a, b in zip(pools[-1], last, strict=True)]
+    found = np.array(pools)
+    return found[:, 0] / found[:, 2], found[:, 1] / found[:, 2], found[:, 2]
+
+
+def share_right(confidence: Array, curve: tuple[Array, Array, Array]) -> Array:
+    """What a curve of :func:`rising_curve` makes of confidences; below its lowest bin in proportion, for there it saw no rows."""
+    means, shares = np.concatenate([[0.0], curve[0]]), np.concatenate([[0.0], curve[1]])
+    found: Array = np.interp(confidence, means, shares)
+    return found
+
+
 def fit_thresholds(probabilities: Array, targets: Array) -> Array:
     """For every label the probability (0.1 to 0.9) above which giving it makes the best F1; 0.5 for rare labels."""
     grid = np.linspace(0.1, 0.9, 17)

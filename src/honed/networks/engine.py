@@ -145,6 +145,19 @@ class NetworkPredictor:
         """What the head reads, (n, d) float32: a vector for each input."""
         return features_of(self.network, inputs, precision=self.precision)
 
+    def outputs_and_vectors(self, inputs: Sequence[Input]) -> tuple[Array, Array]:
+        """Raw outputs and what the head read for them, in one pass; for networks with a linear head."""
+        network, n = self.network, self.network.head.out_features
+        if not inputs:
+            return np.empty((0, n), dtype=np.float32), np.empty((0, network.head.in_features), dtype=np.float32)
+
+        def both(batch: Batch) -> torch.Tensor:
+            features = network.features(batch)
+            return torch.cat([network.head(features), features], dim=1)
+
+        found = _run(network, inputs, both, precision=self.precision)
+        return found[:, :n], found[:, n:]
+
     def save(self, folder: Path) -> None:
         """Weights and preprocessing as safetensors and JSON."""
         self.network.save(folder)

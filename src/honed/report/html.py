@@ -39,6 +39,11 @@ def _safe(draw: Any, markup: Any) -> Any:
     return lambda *arguments: markup(draw(*arguments))
 
 
+def template(name: str) -> Any:
+    """A page of this folder, with its filters."""
+    return _environment().get_template(name)
+
+
 def run_page(report: RunReport) -> str:
     """The report of a run: verdict first, then how the model was found and what is known about it."""
     page: str = (

@@ -6,7 +6,7 @@ Every function returns markup that is safe to put into a page: all texts are esc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from honed.evaluation.results import CalibrationBin, Estimate, RungResult
@@ -163,3 +163,69 @@ def scatter(points: Sequence[tuple[float, float]]) -> str:
         _text(left - 6, top + size, f"{low:.3g}", "end", "small"),
     ]
     return _svg(top + size + 34, "True against predicted values", parts, 400)
+
+
+Point = tuple[float, float | None, float | None]
+"""A value with the bounds of its interval, where it has one."""
+
+
+def timeline(
+    series: Sequence[tuple[str, Sequence[Point | None]]], marks: Sequence[bool], title: str, top: float = 1.0
+) -> str:
+    """Shares over windows: a line for each (name, values), bands for intervals, a mark below windows with an alert."""
+    n = len(marks)
+    series = [(name, points) for name, points in series if any(point is not None for point in points)]
+    if n < 1 or not series:
+        return ""
+    left, right, high, low = 56.0, WIDTH - 12.0, 14.0, 190.0
+
+    def x(index: int) -> float:
+        return left + (right - left) * (index / (n - 1) if n > 1 else 0.5)
+
+    def y(value: float) -> float:
+        return low - (low - high) * min(max(value / top, 0.0), 1.0)
+
+    parts = [f'<rect class="frame" x="{left}" y="{high}" width="{right - left}" height="{low - high}"/>']
+    parts += [
+        _text(left - 8, y(top * share) + 4, f"{100 * top * share:.0f} %", "end", "small") for share in (0.0, 0.5, 1.0)
+    ]
+    for number, (name, points) in enumerate(series):
+        kind = ("", " second")[number % 2]
+        parts += _band(points, x, y, kind) + _path(points, x, y, kind)
+        parts.append(_text(left + 200 * number + 14, low + 48, name, "start", f"small key{kind}"))
+        parts.append(
+            f'<line class="line{kind}" x1="{left + 200 * number - 6}" x2="{left + 200 * number + 8}" y1="{low + 44}" y2="{low + 44}"/>'
+        )
+    parts += [f'<path class="mark" d="M{x(i):.1f} {low + 4} l5 9 h-10 z"/>' for i, alert in enumerate(marks) if alert]
+    parts += [
+        _text(left, low + 28, "oldest window", "start", "small"),
+        _text(right, low + 28, "newest", "end", "small"),
+    ]
+    return _svg(low + 58, title, parts)
+
+
+def _path(
+    points: Sequence[Point | None], x: Callable[[int], float], y: Callable[[float], float], kind: str
+) -> list[str]:
+    there = [(x(i), y(point[0])) for i, point in enumerate(points) if point is not None]
+    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in there)
+    dots = (
+        [f'<circle class="dot best{kind}" cx="{a:.1f}" cy="{b:.1f}" r="3"/>' for a, b in there]
+        if len(there) <= 40
+        else []
+    )
+    return [f'<polyline class="line{kind}" points="{line}"/>', *dots]
+
+
+def _band(
+    points: Sequence[Point | None], x: Callable[[int], float], y: Callable[[float], float], kind: str
+) -> list[str]:
+    there = [
+        (x(i), y(p[1]), y(p[2]))
+        for i, p in enumerate(points)
+        if p is not None and p[1] is not None and p[2] is not None
+    ]
+    if len(there) < 2:
+        return []
+    around = [f"{a:.1f},{b:.1f}" for a, b, _ in there] + [f"{a:.1f},{c:.1f}" for a, _, c in reversed(there)]
+    return [f'<polygon class="band{kind}" points="{" ".join(around)}"/>']

@@ -41,7 +41,7 @@ def heading(console: Console, text: str) -> None:
     console.print(Text(text, style="bold"))
 
 
-def _grid(*columns: tuple[str, str]) -> Grid:
+def grid_of(*columns: tuple[str, str]) -> Grid:
     grid = Grid(box=None, pad_edge=False, show_header=any(name for name, _ in columns), header_style="dim")
     for name, justify in columns:
         grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
     kind = inspection.reading.get("format", "")
     heading(console, f"{inspection.source}: {inspection.n_rows:,} rows, {inspection.n_columns} columns")
     console.print(f"read as {kind}" + (f" ({read})" if read else ""), style="dim", markup=False)
-    grid = _grid(("column", "left"), ("part", "left"), ("why", "left"))
+    grid = grid_of(("column", "left"), ("part", "left"), ("why", "left"))
     for column in inspection.columns[:30]:
         grid.add_row(escape(shortened(column.name, 24)), column.role, escape(column.why))
     console.print(grid)
@@ -85,7 +85,7 @@ def print_findings(console: Console, findings: Sequence[Finding], *, most: int =
     """Findings, the gravest first, each with what to do; those that passed in one line."""
     told = [finding for finding in by_level(list(findings)) if finding.level in ("blocker", "issue", "tip")]
     heading(console, counted(len(told), "finding") if told else "No findings: the data looks sound")
-    grid = _grid(("", "left"), ("", "left"), ("", "left"))
+    grid = grid_of(("", "left"), ("", "left"), ("", "left"))
     for finding in told[:most]:
         text = Text(finding.message)
         if finding.level != "tip":
@@ -137,7 +137,7 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     heading(console, "Verdict")
     console.print(Text(verdict.answer.upper(), style=VERDICT_STYLE[verdict.answer]))
     console.print(Text(verdict.headline))
-    grid = _grid(("", "left"), ("", "left"))
+    grid = grid_of(("", "left"), ("", "left"))
     for reason in verdict.reasons:
         grid.add_row(" -", Text(reason))
     console.print(grid)
@@ -149,7 +149,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     print_verdict(console, evaluation.verdict)
     heading(console, f"Measured on {evaluation.n_used:,} rows of {evaluation.data_source}")
     names = list(evaluation.metrics[0].baselines)
-    grid = _grid(("", "left"), ("model", "right"), ("95 % interval", "right"), *((name, "right") for name in names))
+    grid = grid_of(("", "left"), ("model", "right"), ("95 % interval", "right"), *((name, "right") for name in names))
     for metric in evaluation.metrics:
         others = [figure(metric.baselines[name].value, metric.unit) for name in names]
         grid.add_row(
@@ -160,7 +160,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     _weakest(console, evaluation)
     if evaluation.robustness:
         heading(console, "After edits that should change nothing")
-        grid = _grid(("", "left"), (evaluation.metrics[0].title, "right"), ("answers changed", "right"))
+        grid = grid_of(("", "left"), (evaluation.metrics[0].title, "right"), ("answers changed", "right"))
         for row in evaluation.robustness:
             grid.add_row(row.title, figure(row.score.value, unit), figure(row.changed, "%"))
         console.print(grid)
@@ -175,7 +175,7 @@ def _weakest(console: Console, evaluation: Evaluation) -> None:
         return
     shown = rows if len(rows) <= 10 else rows[:5]
     heading(console, "Label by label" if len(rows) <= 10 else f"The weakest 5 of {len(rows)} labels")
-    grid = _grid(("", "left"), ("rows", "right"), ("precision", "right"), ("recall", "right"), ("F1 (95 %)", "right"))
+    grid = grid_of(("", "left"), ("rows", "right"), ("precision", "right"), ("recall", "right"), ("F1 (95 %)", "right"))
     for row in shown:
         f1 = f"{figure(row.f1.value, '%')} ({interval(row.f1, '%')})"
         grid.add_row(
@@ -197,7 +197,7 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
         console.print(Text("CANNOT TELL", style=VERDICT_STYLE["cannot tell"]))
         console.print("There were too few rows to keep any back for a test.")
     heading(console, f"Done in {duration(report.seconds)}")
-    grid = _grid(("", "left"), ("", "left"))
+    grid = grid_of(("", "left"), ("", "left"))
     grid.add_row("report", escape(str(folder / "report.html")))
     grid.add_row("model", escape(str(folder / "model")))
     console.print(grid)

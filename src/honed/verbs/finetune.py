@@ -27,6 +27,7 @@ from honed.training.candidate import Candidate
 from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
 from honed.verbs import package
+from honed.verbs.held_out import held_out
 from honed.verbs.prepare import Prepared, few_rows, prepare
 from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
 from honed.wording import shown_title
@@ -253,7 +254,7 @@ def _run(
     report = _report(session, prepared, state, ladder, evaluation, clock.monotonic() - begin)
     first = next(iter(ladder.candidates.values()))
     with progress.step("packaging, and opening the model in a fresh process"):
-        package.keep_final(session, model, report, first)
+        package.keep_final(session, model, report, first, held_out(session, prepared, model, ladder, test))
     write_json(session.folder / "report.json", report.as_dict())
     (session.folder / "report.html").write_text(run_page(report), encoding="utf-8")
     _keep_for_eject(session, prepared, state)

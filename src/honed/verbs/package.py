@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from honed.bundle.fresh import check_fresh
-from honed.bundle.reference import reference_table
+from honed.bundle.reference import HeldOut, reference_table
 from honed.bundle.write import PACKAGES, write_model
 from honed.config import as_yaml
 from honed.evaluation.overlap import hashes, sketches
@@ -22,7 +22,7 @@ from honed.training.candidate import Candidate
 from honed.training.session import Session
 from honed.verbs.prepare import Prepared
 
-FRESH_ROWS, REFERENCE_ROWS = 32, 2000
+FRESH_ROWS, REFERENCE_ROWS = 32, 20_000
 
 
 def model_of(
@@ -51,7 +51,13 @@ def keep_interim(session: Session, prepared: Prepared, candidate: Candidate, nam
     )
 
 
-def keep_final(session: Session, model: Model, report: RunReport, first_baseline: Candidate | None) -> Path:
+def keep_final(
+    session: Session,
+    model: Model,
+    report: RunReport,
+    first_baseline: Candidate | None,
+    held_out: HeldOut | None = None,
+) -> Path:
     """The final bundle with its report; it is opened in a fresh process, and kept only if it predicts the same.
 
     Raises
@@ -69,7 +75,7 @@ def keep_final(session: Session, model: Model, report: RunReport, first_baseline
     target = session.folder / "model"
     fresh = session.folder / "model.unproven"
     facts: dict[str, Any] = {"report": report.as_dict(), "html": run_page(report), "card": card_text(report, model)}
-    reference = _reference(model, inputs)
+    reference = _reference(model, inputs, held_out)
     verdict = evaluation.verdict.answer if evaluation else "not evaluated"
     write_model(fresh, model, config_text=as_yaml(session.config), verdict=verdict, reference=reference, **facts)
     check_fresh(fresh, sample, expected)
@@ -78,11 +84,9 @@ def keep_final(session: Session, model: Model, report: RunReport, first_baseline
     return target
 
 
-def _reference(model: Model, inputs: list[Any]) -> Any:
-    if "text" not in model.task.facts.input_kinds:
-        return None
+def _reference(model: Model, inputs: list[Any], held_out: HeldOut | None) -> Any:
     step = max(1, len(inputs) // REFERENCE_ROWS)
-    return reference_table(model, inputs[::step])
+    return reference_table(model, inputs[::step], held_out)
 
 
 def _swap(fresh: Path, target: Path) -> None:
