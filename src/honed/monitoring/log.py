@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from honed.errors import MonitorError
 from honed.monitoring import archive
+from honed.monitoring.chores import Handle, LateLabel, inode_of, passing, quietly, resolve, size_of, tidy
 from honed.monitoring.rows import Entry, TextKept, clean, rows_of
 from honed.monitoring.spill import MIB, Spill
 from honed.monitoring.store import ClashError, LabelRow, Row, Store, is_url, open_store, to_json
@@ -24,15 +25,6 @@ GATHER_S, GATHER_DURABLE_S = 0.02, 0.002
 LABEL_WAIT_S = 5.0
 RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
 PING_S, CHORES_S = 2.0, 3600.0
-DAY_MS = 86_400_000
-
-Handle = Future[bool]
-"""Done once the row is on the disk (True), or once it is certain that it is not yet there (False)."""
-
-
-class _Label:
-    def __init__(self, row: LabelRow) -> None:
-        self.row, self.done = row, Future[bool]()
 
 
 class PredictionLog:
@@ -90,7 +82,7 @@ class PredictionLog:
                 seen = "Days are moved into files for SQLite only."
                 raise MonitorError("M007", seen, "Leave roll_days away; PostgreSQL has partitions for that.")
         self._most_rows, self._most_bytes = queue_rows, int(queue_mib * MIB)
-        self._queue: deque[Entry | _Label | threading.Event] = deque()
+        self._queue: deque[Entry | LateLabel | threading.Event] = deque()
         self._rows = self._bytes = self._written = self._dropped = self._waiting = 0
         self._ready = threading.Condition()
         self._closing = self._closed = False
@@ -137,7 +129,7 @@ class PredictionLog:
         try:
             entry = Entry(int(time.time() * 1000), str(model), str(version), inputs, predictions, str(request_id),
                           None if subject is None else str(subject), bool(shadow), vectors, handle)  # fmt: skip
-            n, size = len(inputs), _size(inputs)
+            n, size = len(inputs), size_of(inputs)
             with self._ready:
                 full = self._rows + n > self._most_rows or self._bytes + size > self._most_bytes
                 if full or self._closing:
@@ -150,10 +142,10 @@ class PredictionLog:
                     self._queue.append(entry)
                     self._ready.notify()
             if handle is not None and not (kept and not self._stuck):
-                _resolve(handle, False)
+                resolve(handle, False)
         except Exception:
             self._dropped += 1
-            _resolve(handle, False)
+            resolve(handle, False)
         return handle
 
     def label(self, request_id: str, row: int, label: Any) -> bool:
@@ -163,7 +155,7 @@ class PredictionLog:
         -------
         True when the answer is known and the label is kept; a later label replaces an earlier one.
         """
-        item = _Label(LabelRow(clean(str(request_id)), int(row), clean(to_json(label)), int(time.time() * 1000)))
+        item = LateLabel(LabelRow(clean(str(request_id)), int(row), clean(to_json(label)), int(time.time() * 1000)))
         with self._ready:
             if self._closing:
                 return False
@@ -215,14 +207,14 @@ class PredictionLog:
             if entries:
                 self._write(entries)
             for item in taken:
-                if isinstance(item, _Label):
+                if isinstance(item, LateLabel):
                     self._label(item)
                 elif isinstance(item, threading.Event):
                     item.set()
             if not entries:
                 self._idle()
         if self._store is not None:
-            self._quietly(self._store.close)
+            quietly(self._store.close)
 
     def _take(self) -> list[Any]:
         """What waits, up to a batch; gathered for a moment so that commits are shared; labels and marks end a batch."""
@@ -245,7 +237,7 @@ class PredictionLog:
                 if isinstance(item, Entry):
                     n += len(item.inputs)
                     self._rows -= len(item.inputs)
-                    self._bytes -= _size(item.inputs)
+                    self._bytes -= size_of(item.inputs)
             self._waiting = n
         return taken
 
@@ -269,17 +261,17 @@ class PredictionLog:
             except Exception as error:
                 again = True
                 self._failed(error)
-                if rows and not _passing(error):
+                if rows and not passing(error):
                     rows = self._without_bad(rows)
                     for handle in handles:
-                        _resolve(handle, False)
+                        resolve(handle, False)
                     continue
             if rows and self._spilled(rows):
                 self._settle(rows, handles)
                 return
             self._stuck = True
             for handle in handles:
-                _resolve(handle, False)
+                resolve(handle, False)
             until = time.monotonic() + pause
             while time.monotonic() < until and not self._closing:
                 time.sleep(0.02)
@@ -297,7 +289,7 @@ class PredictionLog:
                 self._commit(self._connected(), [row], True)
                 self._written += 1
             except Exception as error:
-                if _passing(error):
+                if passing(error):
                     good.append(row)
                 else:
                     self._dropped += 1
@@ -312,7 +304,7 @@ class PredictionLog:
                 self.spill.clear()
             self._transaction(store, rows, again)
         except BaseException:
-            self._quietly(store.rollback)
+            quietly(store.rollback)
             raise
 
     @staticmethod
@@ -341,7 +333,7 @@ class PredictionLog:
         if not (self.spill and self.spill.size):
             self._written += len(rows)
         for handle in handles:
-            _resolve(handle, True)
+            resolve(handle, True)
 
     def _spilled(self, rows: list[Row]) -> bool:
         try:
@@ -353,14 +345,14 @@ class PredictionLog:
         text = str(error).strip().splitlines()
         self._trouble = f"The log cannot be written: {text[0] if text else type(error).__name__}."
         if self._store is not None:
-            self._quietly(self._store.rollback)
+            quietly(self._store.rollback)
             if is_url(self.target):
-                self._quietly(self._store.close)
+                quietly(self._store.close)
                 self._store = None
 
     def _connected(self) -> Store:
-        if self._store is not None and not is_url(self.target) and _inode(self.target) != self._inode:
-            self._quietly(self._store.close)
+        if self._store is not None and not is_url(self.target) and inode_of(self.target) != self._inode:
+            quietly(self._store.close)
             self._store = None
         if self._store is None:
             if is_url(self.target):
@@ -371,10 +363,10 @@ class PredictionLog:
                 Path(self.target).absolute().parent.mkdir(parents=True, exist_ok=True)
             self._store = open_store(self.target, durable=self.durable)
             self._salt = self._store.meta("salt")
-            self._inode = 0 if is_url(self.target) else _inode(self.target)
+            self._inode = 0 if is_url(self.target) else inode_of(self.target)
         return self._store
 
-    def _label(self, item: _Label) -> None:
+    def _label(self, item: LateLabel) -> None:
         kept = False
         try:
             store = self._connected()
@@ -399,54 +391,9 @@ class PredictionLog:
             now = time.monotonic()
             if self._chores is None and now >= self._next_chores and (self.keep_days or self.roll_days):
                 self._next_chores = now + CHORES_S
-                self._chores = self._tidy(store)
+                self._chores = tidy(store, self.target, self.keep_days, self.roll_days)
             if self._chores is not None and next(self._chores, "done") == "done":
                 self._chores = None
         except Exception as error:
             self._chores = None
             self._failed(error)
-
-    def _tidy(self, store: Store) -> Iterator[None]:
-        """Retention and rolling, one slice at a time, so that rows never wait long."""
-        now = int(time.time() * 1000)
-        if self.keep_days is not None:
-            before = now - int(self.keep_days * DAY_MS)
-            while store.retire(before):
-                yield
-            if not is_url(self.target):
-                archive.retire(Path(self.target), store, before)
-        if self.roll_days is not None:
-            yield from archive.roll(Path(self.target), store, now - int(self.roll_days * DAY_MS))
-
-    @staticmethod
-    def _quietly(work: Any) -> None:
-        try:
-            work()
-        except Exception:
-            return
-
-
-def _passing(error: Exception) -> bool:
-    """True for trouble of the place (disk, network, locks), which may pass; False for rows that are refused themselves."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    return not kinds & {"DataError", "UnicodeError", "OverflowError", "TypeError"}
-
-
-def _resolve(handle: Handle | None, written: bool) -> None:
-    if handle is not None and not handle.done():
-        handle.set_result(written)
-
-
-def _size(inputs: Sequence[Input]) -> int:
-    """About how many bytes of memory inputs hold."""
-    return sum(
-        64 + sum(len(part) if isinstance(part, str) else 16 for part in row) if isinstance(row, tuple | list) else 64
-        for row in inputs
-    )
-
-
-def _inode(target: str | Path) -> int:
-    try:
-        return Path(target).stat().st_ino
-    except OSError:
-        return -1
