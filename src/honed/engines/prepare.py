@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import shutil
 import tempfile
@@ -112,7 +113,9 @@ def home_of(network: Any) -> tuple[Path, bool]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="honed-engine-")), False
+        temporary = Path(tempfile.mkdtemp(prefix="honed-engine-"))
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        return temporary, False
     return folder, True
 
 
@@ -122,7 +125,7 @@ def file_for(model: Model, kind: Kind, folder: Path) -> Path:
     Raises
     ------
     BundleError [B032]
-        The network cannot be written as ONNX; what went wrong is remembered, so that it is not tried at every start.
+        The network cannot be written as ONNX.
     """
     from honed.engines.int8 import compress_for_openvino, quantize_for_onnx
 
