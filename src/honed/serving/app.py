@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from honed.errors import ServeError
+from honed.errors import HonedError, ServeError
 from honed.serving import openapi, pages, protocol_v2, routes
 from honed.serving.http import Edge
-from honed.serving.problems import problem_response
+from honed.serving.problems import problem_response, unexpected
 from honed.serving.service import Service
 
 
@@ -28,11 +28,29 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return response
 
 
+async def _coded(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HonedError)
+    return problem_response(error)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return problem_response(unexpected(request.state.request_id))
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
 def make_app(service: Service) -> ASGIApp:
     """The application of a service."""
     app = Starlette(
         routes=[*routes.routes(), *protocol_v2.routes(), *openapi.routes(), *pages.routes()],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            HonedError: _coded,
+            ClientDisconnect: _left,
+            Exception: _unexpected,
+        },
     )
     app.router.redirect_slashes = False
     app.state.service = service

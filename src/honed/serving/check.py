@@ -95,7 +95,9 @@ def troubles_of(row: Any, schema: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"field": "", "trouble": f"an input is an object, not {_kind_of(row)}."}]
     fields = schema.get("properties", {})
     found = [
-        {"field": name, "trouble": f'the field "{name}" is missing.'} for name in schema.get("required", ()) if name not in row
+        {"field": name, "trouble": f'the field "{name}" is missing.'}
+        for name in schema.get("required", ())
+        if name not in row
     ]
     for name, value in row.items():
         if name not in fields:
@@ -152,5 +154,12 @@ def _number_trouble(value: float, schema: dict[str, Any]) -> str:
 
 
 def _kind_of(value: Any) -> str:
-    names = {str: "a string", bool: "a boolean", int: "a number", float: "a number", dict: "an object", list: "an array"}
+    names = {
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        dict: "an object",
+        list: "an array",
+    }
     return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -96,7 +96,9 @@ class Edge:
         if key is None:
             raise ServeError("H011", "The key is missing or unknown.", "Send the header Authorization: Bearer KEY.")
         if admin and key.role != "admin":
-            raise ServeError("H012", f"The key of {key.owner} may ask for predictions only.", "Use a key with the role admin.")
+            raise ServeError(
+                "H012", f"The key of {key.owner} may ask for predictions only.", "Use a key with the role admin."
+            )
 
 
 def given_key(request: Request, *, cookies: bool) -> str:

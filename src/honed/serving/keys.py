@@ -39,7 +39,9 @@ def new_key(path: Path, owner: str, role: str) -> str:
         The role or the name is not usable, or the file is no file of keys.
     """
     if role not in ROLES or not re.fullmatch(r"[\w.@-]{1,64}", owner):
-        raise ServeError("H021", f'"{role}" and "{owner}" make no key.', "The role is predict or admin, the name one word.")
+        raise ServeError(
+            "H021", f'"{role}" and "{owner}" make no key.', "The role is predict or admin, the name one word."
+        )
     lines = [] if not path.exists() else [f"{key.role} {key.owner} {key.digest}" for key in read_keys(path)]
     key = f"honed_{secrets.token_urlsafe(32)}"
     path.touch(mode=0o600)

@@ -21,9 +21,7 @@ class Metrics:
     def __init__(self, shelf: Shelf, log: PredictionLog) -> None:
         self._shelf, self._log = shelf, log
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "honed_requests", "Requests answered.", ["route", "status"], registry=self._registry
-        )
+        self.requests = Counter("honed_requests", "Requests answered.", ["route", "status"], registry=self._registry)
         self.seconds = Histogram(
             "honed_request_seconds", "Time from request to answer.", ["route"], buckets=SECONDS, registry=self._registry
         )
@@ -65,7 +63,9 @@ class Metrics:
         yield from (ready, waiting, rows, restarts, self._shadows(), *self._log_figures())
 
     def _shadows(self) -> Metric:
-        found = CounterMetricFamily("honed_shadow_rows", "Rows a shadow answered.", labels=["model", "version", "outcome"])
+        found = CounterMetricFamily(
+            "honed_shadow_rows", "Rows a shadow answered.", labels=["model", "version", "outcome"]
+        )
         for name, shadow in self._shelf.shadows.items():
             outcomes = {"agreed": shadow.agreed, "differed": shadow.rows - shadow.agreed, "dropped": shadow.dropped}
             for outcome, n in {**outcomes, "failed": shadow.failed}.items():

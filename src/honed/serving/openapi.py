@@ -80,7 +80,7 @@ def described(service: Service) -> dict[str, Any]:
         paths[f"/v2/models/{name}/ready"] = _get(f"{name} can answer now.", ("401", "503"))
         paths[f"/v2/models/{name}/infer"] = _post(f"Answers of {name} as tensors.", _infer(), {"type": "object"})
     paths |= _common()
-    security = [{"key": []}] if service.keys else []
+    security: list[dict[str, list[str]]] = [{"key": []}] if service.keys else []
     schemes = {"key": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0", "info": {"title": "Honed", "version": __version__}, "paths": paths, "security": security,

@@ -46,9 +46,7 @@ def outputs_of(served: Served) -> list[dict[str, Any]]:
         "probabilities": ("FP32", [-1, len(served.labels)]), "low": ("FP64", [-1]), "high": ("FP64", [-1]),
         "unsure": ("BOOL", [-1]),
     }  # fmt: skip
-    return [
-        {"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in found.items() if name in fields
-    ]
+    return [{"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in found.items() if name in fields]
 
 
 def rows_from(served: Served, value: Any, most: int) -> list[dict[str, Any]]:

@@ -94,7 +94,9 @@ def admitted(path: Path, settings: Settings) -> Served:
     """
     folder, admission = path.resolve(), settings.admission
     if not folder.is_dir():
-        raise BundleError("B001", f"There is no bundle {path}.", "Pass the folder that finetune wrote, such as runs/NAME/model.")
+        raise BundleError(
+            "B001", f"There is no bundle {path}.", "Pass the folder that finetune wrote, such as runs/NAME/model."
+        )
     manifest = read_manifest(folder)
     _check_trust(folder, manifest, admission)
     problem, decision = read_json(folder / "problem.json"), read_json(folder / "decision.json")
@@ -229,7 +231,9 @@ class Shelf:
         whole = path.resolve()
         folders = [*self.settings.folders, *(served.path.absolute().parent for served in self.all)]
         if not any(whole.is_relative_to(folder.resolve()) for folder in folders):
-            raise ServeError("H023", f"{path} lies outside the folders that may be served from.", "Start with --allow-folder.")
+            raise ServeError(
+                "H023", f"{path} lies outside the folders that may be served from.", "Start with --allow-folder."
+            )
         return path
 
     async def stop(self) -> None:
