@@ -151,7 +151,7 @@ function plot(title, values, share) {
 async function monitor() {
   const value = (await ask("/api/monitor?model=" + encodeURIComponent(about.name))).value;
   $("headline").textContent = value.headline || "No monitoring data yet.";
-  $("alerts").replaceChildren(...[...(value.alerts || []).map((alert) => alert.seen || alert.title || JSON.stringify(alert)), ...(value.advice || [])].map((text) => make("p", { className: "unsure", textContent: text })));
+  $("alerts").replaceChildren(...[...(value.alerts || []).map((alert) => alert.message), ...(value.advice || [])].map((text) => make("p", { className: "unsure", textContent: text })));
   const series = value.series || {};
   const plots = [["Share right, from labels", "real", true], ["Share right, estimated", "estimated", true], ["Confidence", "confidence", true], ["“I don’t know”", "unsure", true], ["Distance from the training data", "distance", false], ["Rows", "n", false]];
   $("plots").replaceChildren(...plots.map(([title, name, share]) => plot(title, series[name] || [], share)).filter(Boolean));
