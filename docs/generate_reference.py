@@ -15,7 +15,7 @@ from typing import Any
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMANDS = (
-    "inspect", "finetune", "evaluate", "predict", "engines", "export", "monitor", "promote", "rollback", "models", "explain",
+    "inspect", "finetune", "evaluate", "predict", "engines", "export", "monitor", "promote", "rollback", "serve", "key", "models", "explain",
     "eject", "sign", "verify",
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ _HOME = {
     "explain": "honed.verbs.explain",
     "export": "honed.verbs.export",
     "eject": "honed.verbs.eject",
+    "serve": "honed.verbs.serve",
     "sign": "honed.verbs.trust",
     "verify": "honed.verbs.trust",
     "Model": "honed.model",
@@ -43,6 +44,7 @@ __all__ = [
     "predict",
     "promote",
     "rollback",
+    "serve",
     "sign",
     "verify",
 ]
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from honed.verbs.models import models
     from honed.verbs.monitor import monitor
     from honed.verbs.predict import predict
+    from honed.verbs.serve import serve
     from honed.verbs.trust import sign, verify
 
 

@@ -71,3 +71,7 @@ class RunError(HonedError):
 
 class MonitorError(HonedError):
     """A log, a comparison or a deployment cannot be read or changed (codes M...)."""
+
+
+class ServeError(HonedError):
+    """A server cannot start, or cannot answer a request (codes H...)."""

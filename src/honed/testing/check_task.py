@@ -220,6 +220,30 @@ def schemas_have_valid_examples(bench: Bench) -> None:
     assert set(schemas.output["examples"][0]) <= set(schemas.output["properties"])
 
 
+def http_equals_the_model(bench: Bench) -> None:
+    """A served bundle takes the example of the input schema, and its answers over HTTP are those of the model."""
+    import httpx
+
+    from honed.serving.testing import running
+
+    model = _model(bench)
+    columns = [bench.table.take(range(6)).column(name) for name in bench.problem.inputs]
+    schemas = bench.task.schemas(bench.problem)
+    rows = [dict(zip(bench.problem.inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    rows.append(schemas.input["examples"][0])
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save(Path(scratch) / "bundle")
+        with running([Path(scratch) / "bundle"]) as server:
+            response = httpx.post(f"{server.url}/predict", json=rows, timeout=60)
+            one = httpx.post(f"{server.url}/predict", json=rows[-1], timeout=60)
+    assert response.status_code == one.status_code == 200, response.text
+    found, wanted = response.json(), model.predict_full(rows)
+    assert [row["prediction"] for row in [*found, one.json()]] == [*wanted.labels, wanted.labels[-1]]
+    assert all(set(row) <= set(schemas.output["properties"]) for row in found)
+    if wanted.confidence is not None:
+        np.testing.assert_allclose([row["confidence"] for row in found], wanted.confidence, atol=2e-5)
+
+
 def engines_agree(bench: Bench) -> None:
     """Every engine that can run here gives torch's outputs: in batches, one by one, and beside longer inputs."""
     from honed.engines.kinds import KINDS
@@ -274,6 +298,6 @@ CHECKS: dict[str, Callable[[Bench], None]] = {
     for check in (
         bad_data_gives_findings, batch_equals_one_by_one, loss_reaches_all, learns_and_beats_its_baseline,
         same_seed_same_losses, stop_and_resume_is_exact, saved_equals_fresh_process, baselines_survive_saving,
-        schemas_have_valid_examples, engines_agree, problem_survives_json, climbs_the_ladder,
+        schemas_have_valid_examples, http_equals_the_model, engines_agree, problem_survives_json, climbs_the_ladder,
     )
 }  # fmt: skip

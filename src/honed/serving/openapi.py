@@ -1,0 +1,129 @@
+"""The description of the API for programs, made from the schemas of what is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from honed import __version__
+from honed.serving.routes import service_of, strict
+from honed.serving.service import Service
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "seen", "remedy", "details"],
+            "properties": {
+                "code": {"type": "string"}, "seen": {"type": "string"}, "remedy": {"type": "string"},
+                "details": {"type": "object"},
+            },
+        }
+    },
+}  # fmt: skip
+PREDICT_ERRORS = ("400", "401", "404", "408", "413", "415", "422", "429", "500", "503", "504")
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _errors(statuses: tuple[str, ...]) -> dict[str, Any]:
+    shown = {"description": "What was seen and what to do.", "content": _json({"$ref": "#/components/schemas/Error"})}
+    return dict.fromkeys(statuses, shown)
+
+
+def _one_or_many(schema: dict[str, Any], most: int | None = None) -> dict[str, Any]:
+    many: dict[str, Any] = {"type": "array", "items": schema, "minItems": 1}
+    return {"oneOf": [schema, {**many, "maxItems": most} if most else many]}
+
+
+def _get(summary: str, errors: tuple[str, ...] = ("401",), schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    ok = {"description": summary, "content": _json(schema or {"type": "object"})}
+    return {"get": {"summary": summary, "responses": {"200": ok, **_errors(errors)}}}
+
+
+def _post(
+    summary: str, given: dict[str, Any], answer: dict[str, Any], errors: tuple[str, ...] = PREDICT_ERRORS
+) -> dict[str, Any]:
+    ok = {"description": "The answer.", "content": _json(answer)}
+    body = {"required": True, "content": _json(given)}
+    return {"post": {"summary": summary, "requestBody": body, "responses": {"200": ok, **_errors(errors)}}}
+
+
+def described(service: Service) -> dict[str, Any]:
+    """The OpenAPI document of what is served now."""
+    shelf = service.shelf
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {"Error": ERROR}
+    for number, name in enumerate(shelf.versions):
+        served = shelf.find(name)
+        given, output = f"Input{number or ''}", f"Output{number or ''}"
+        schemas |= {given: strict(served.input_schema), output: served.output_schema}
+        ask = _post(
+            f"Answers of {name}.",
+            _one_or_many({"$ref": f"#/components/schemas/{given}"}, service.settings.limits.rows),
+            _one_or_many({"$ref": f"#/components/schemas/{output}"}),
+        )
+        if len(shelf.versions) == 1:
+            paths["/predict"] = ask
+        paths[f"/models/{name}/predict"] = ask
+        for version in shelf.versions[name]:
+            paths[f"/models/{name}/versions/{version}/predict"] = ask
+        paths[f"/api/models/{name}"] = _get(f"Schemas and state of {name}.")
+        paths[f"/v2/models/{name}"] = _get(f"Tensors of {name} (Open Inference Protocol).")
+        paths[f"/v2/models/{name}/ready"] = _get(f"{name} can answer now.", ("401", "503"))
+        paths[f"/v2/models/{name}/infer"] = _post(f"Answers of {name} as tensors.", _infer(), {"type": "object"})
+    paths |= _common()
+    security: list[dict[str, list[str]]] = [{"key": []}] if service.keys else []
+    schemes = {"key": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0", "info": {"title": "Honed", "version": __version__}, "paths": paths, "security": security,
+        "components": {"schemas": schemas, "securitySchemes": schemes},
+    }  # fmt: skip
+
+
+def _infer() -> dict[str, Any]:
+    tensor = {
+        "type": "object", "required": ["name", "datatype", "shape", "data"],
+        "properties": {
+            "name": {"type": "string"}, "datatype": {"type": "string"}, "data": {"type": "array"},
+            "shape": {"type": "array", "items": {"type": "integer"}},
+        },
+    }  # fmt: skip
+    inputs = {"type": "array", "items": tensor, "minItems": 1}
+    return {"type": "object", "required": ["inputs"], "properties": {"id": {"type": "string"}, "inputs": inputs}}
+
+
+def _common() -> dict[str, Any]:
+    label = {
+        "type": "object", "required": ["request_id", "label"], "additionalProperties": False,
+        "properties": {"request_id": {"type": "string"}, "row": {"type": "integer", "minimum": 0}, "label": {}},
+    }  # fmt: skip
+    metrics = _get("Figures for Prometheus.")
+    metrics["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "/labels": _post("The truth of an answer that was given.", _one_or_many(label), {"type": "object"}),
+        "/healthz": _get("The server lives.", ()),
+        "/readyz": _get("Every model can answer now.", ("503",)),
+        "/metrics": metrics,
+        "/api/models": _get("What is served."),
+        "/v2": _get("Who answers (Open Inference Protocol)."),
+        "/v2/health/live": _get("The server lives.", ()),
+        "/v2/health/ready": _get("Every model can answer now.", ("503",)),
+    }
+
+
+async def document(request: Request) -> Response:
+    """GET /openapi.json."""
+    return JSONResponse(described(service_of(request)))
+
+
+def routes() -> list[Route]:
+    """All routes of this file."""
+    return [Route("/openapi.json", document)]

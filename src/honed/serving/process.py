@@ -1,0 +1,152 @@
+"""The parent's hold on one worker process: start, ask, notice silence, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from honed.serving import wire
+from honed.serving.problems import error_from
+from honed.serving.settings import Limits
+from honed.tasks.contract import Array
+
+Message = tuple[dict[str, Any], dict[str, Array]]
+
+
+class WorkerGoneError(Exception):
+    """The worker died or fell silent before it answered."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a worker opens."""
+
+    folder: Path
+    engine: str
+    version: str
+    example: dict[str, Any]
+
+
+class Process:
+    """One running worker. ``gone`` is set when it is no more."""
+
+    def __init__(self, process: asyncio.subprocess.Process, reader: Any, writer: Any, limits: Limits) -> None:
+        self.pid = process.pid
+        self.engine = ""
+        self.gone = asyncio.Event()
+        self.why = ""
+        self._process, self._reader, self._writer, self._limits = process, reader, writer, limits
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._heard = time.monotonic()
+        self._tasks = [asyncio.create_task(self._listen())]
+
+    @classmethod
+    async def start(cls, opening: Opening, limits: Limits) -> Process:
+        """Start a worker and wait until its model is loaded and warm.
+
+        Raises
+        ------
+        HonedError
+            The bundle cannot be opened.
+        WorkerGoneError
+            The worker died, or was not ready in time.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "honed.serving.worker", str(theirs.fileno()), pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        self = cls(process, reader, writer, limits)
+        try:
+            facts = {"folder": str(opening.folder), "engine": opening.engine, "version": opening.version}
+            head, _ = await self.ask({"do": "load", **facts, "example": opening.example}, limits.start_s)
+            if "error" in head:
+                raise error_from(head["error"])
+        except BaseException:
+            await self.end(0)
+            raise
+        self.engine = head["engine"]
+        self._heard = time.monotonic()
+        self._tasks.append(asyncio.create_task(self._beat()))
+        return self
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the worker was last heard."""
+        return time.monotonic() - self._heard
+
+    async def ask(self, message: dict[str, Any], limit_s: float) -> Message:
+        """Send a message and wait for its answer. Raises WorkerGoneError; a worker that takes too long is killed."""
+        if self.gone.is_set():
+            raise WorkerGoneError(self.why)
+        number = next(self._numbers)
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            self._writer.write(wire.packed({**message, "id": number}))
+            return await asyncio.wait_for(future, limit_s)
+        except TimeoutError:
+            self.kill(f"it did not answer within {limit_s:g} s")
+            raise WorkerGoneError(self.why) from None
+        finally:
+            self._waiting.pop(number, None)
+
+    def kill(self, why: str) -> None:
+        """End the worker at once; whoever waits for it gets WorkerGoneError."""
+        self.why = self.why or why
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self._lost()
+
+    async def end(self, drain_s: float) -> None:
+        """Let the worker finish what it has, then end it."""
+        if drain_s and not self.gone.is_set():
+            self._writer.write(wire.packed({"do": "stop", "id": -1}))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), drain_s)
+        self.kill("it was told to end")
+        await self._process.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._writer.close()
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                head, arrays = await wire.read(self._reader)
+                self._heard = time.monotonic()
+                future = self._waiting.get(head["id"])
+                if future is not None and not future.done():
+                    future.set_result((head, arrays))
+        except (asyncio.IncompleteReadError, OSError, ValueError):
+            self.kill("it died")
+
+    def _lost(self) -> None:
+        self.gone.set()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(WorkerGoneError(self.why))
+
+    async def _beat(self) -> None:
+        pause = self._limits.silence_s / 3
+        while not self.gone.is_set():
+            self._writer.write(wire.packed({"do": "ping", "id": -1}))
+            before = time.monotonic()
+            await asyncio.sleep(pause)
+            if time.monotonic() - before > 2 * pause:
+                self._heard = time.monotonic()  # it was this process that slept
+            elif self.silent_s > self._limits.hang_s:
+                self.kill(f"it was silent for {self._limits.hang_s:g} s")
