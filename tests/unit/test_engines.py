@@ -172,6 +172,29 @@ def test_rounding_engines_need_rows(model: Model, tmp_path: Path) -> None:
             assert KINDS[row.name].exact
 
 
+def test_a_choice_without_rows_is_made_anew_once_there_are_some(network_run: Path, tmp_path: Path) -> None:
+    """A bundle that was first opened away from its run must not stay on that choice; nor does a poorer one replace a better."""
+    import shutil
+
+    run = Path(shutil.copytree(network_run, tmp_path / "run"))
+    alone = Model.load(Path(shutil.copytree(run / "model", tmp_path / "alone" / "model")))
+    assert choose(alone).rows_source == "none"
+    np.savez(run / "rows.npz", train=np.arange(0, 80), validation=np.arange(80, 96))
+    assert choose(Model.load(run / "model")).rows_source == "validation"
+    assert choose(alone).rows_source == "validation"
+
+
+def test_another_question_has_another_choice(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A looser bound or other thresholds neither use nor replace what was remembered."""
+    strict = choose(model, rows_of_sample(32))
+    loose = choose(model, rows_of_sample(32), max_loss_points=10.0)
+    monkeypatch.setattr(choosing, "_measure", lambda *_: pytest.fail("a remembered choice was measured again"))
+    assert choose(model) == strict and choose(model, max_loss_points=10.0) == loose
+    doubtful = dataclasses.replace(model, decision=dataclasses.replace(model.decision, unsure_below=0.99))
+    with pytest.raises(pytest.fail.Exception, match="measured again"):
+        choose(doubtful)
+
+
 def test_rows_of_the_run(network_run: Path, tmp_path: Path) -> None:
     """The rows held out for choosing, as long as the data are what they were; a small run holds none out."""
     import shutil

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from honed.config import setting
@@ -54,7 +56,8 @@ def choose(
     max_loss_points : float
         See :class:`EngineConfig`.
     again : bool
-        Measure anew even if a choice for this model and machine is remembered.
+        Measure anew even if a choice for this model, bound and machine is remembered. One that was made without any
+        rows is measured anew by itself once there are some.
 
     Raises
     ------
@@ -65,11 +68,14 @@ def choose(
     if not is_network(model.predictor):
         return _own(model, use, bound)
     digest = digest_of(model.predictor.network)  # type: ignore[attr-defined]
-    place = cache_folder() / digest / f"choice-{host_key()}.json"
-    remembered = None if again or data is not None else _remembered(place, bound)
-    if remembered is not None:
+    place = cache_folder() / digest / f"choice-{host_key()}-{_question(model, bound)}.json"
+    remembered = None if again or data is not None else _remembered(place)
+    if remembered is not None and remembered.rows:
         return remembered.for_use(use)
-    found = _measure(model, rows_for(model, data), use, bound, progress or Silent())
+    rows = rows_for(model, data)
+    if remembered is not None and not rows.n:
+        return remembered.for_use(use)
+    found = _measure(model, rows, use, bound, progress or Silent())
     with contextlib.suppress(RunError):  # a cache that cannot be written is no reason not to answer
         write_json(place, found.as_dict())
     return found
@@ -97,12 +103,17 @@ def _own(model: Model, use: Use, bound: float) -> EngineChoice:
     return EngineChoice(OWN, use, (only,), 0, "none", "", bound, cpu_name(), versions())
 
 
-def _remembered(place: Any, bound: float) -> EngineChoice | None:
+def _question(model: Model, bound: float) -> str:
+    """Eight letters for what was asked besides the network: the same numbers lose more under other thresholds or bounds."""
+    asked = json.dumps([bound, model.problem.as_dict(), model.decision.as_dict()], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()[:8]
+
+
+def _remembered(place: Path) -> EngineChoice | None:
     try:
-        found = EngineChoice.from_dict(read_json(place))
+        return EngineChoice.from_dict(read_json(place))
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if found.max_loss_points == bound else None
 
 
 def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progress) -> EngineChoice:
