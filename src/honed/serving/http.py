@@ -22,6 +22,8 @@ from honed.serving.problems import problem_response, unexpected
 if TYPE_CHECKING:
     from honed.serving.service import Service
 
+DISCARDED = 8
+"""A body that is too large is read, and thrown away, up to this many times the limit, so that its sender can read why."""
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 COOKIE = "honed_key"
 OPEN = ("/", "/docs", "/healthz", "/readyz", "/session", "/v2/health/live", "/v2/health/ready")
@@ -127,19 +129,23 @@ async def body_of(request: Request, service: Service) -> Any:
         raise ServeError("H018", "The body is not said to be JSON.", "Send the header Content-Type: application/json.")
     most = int(limits.body_mib * 2**20)
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > most:
-        raise _too_large(limits.body_mib)
+    parts: list[bytes] = []
+    n, large = 0, told.isdigit() and int(told) > most
     try:
         async with asyncio.timeout(limits.body_s):
-            parts, n = [], 0
             async for part in request.stream():
-                parts.append(part)
                 n += len(part)
-                if n > most:
-                    raise _too_large(limits.body_mib)
+                large = large or n > most
+                if n > most * DISCARDED:
+                    break
+                if not large:
+                    parts.append(part)
     except TimeoutError:
-        seen = f"The body did not arrive within {limits.body_s:g} s."
-        raise ServeError("H013", seen, "Send it faster, or in smaller parts.") from None
+        if not large:
+            seen = f"The body did not arrive within {limits.body_s:g} s."
+            raise ServeError("H013", seen, "Send it faster, or in smaller parts.") from None
+    if large:
+        raise _too_large(limits.body_mib)
     return parsed(b"".join(parts))
 
 
