@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,11 +60,15 @@ class Found:
 
 
 def compare(counts: Counts, reference: Reference, budget: float) -> list[Check]:
-    """All checks of one window; together they raise a false alarm with a probability of at most ``budget``."""
+    """All checks of one window; together they raise a false alarm with a probability of at most ``budget``.
+
+    Every family has the same part of it, so that a table of many columns does not make the answers hard to judge.
+    """
     if counts["n"] < FEWEST_ROWS:
         return []
     found = [*_columns(counts, reference), *_vectors(counts, reference), *_answers(counts, reference)]
-    return [one.judged(budget / len(found)) for one in found]
+    members = Counter(one.family for one in found)
+    return [one.judged(budget / (len(members) * members[one.family])) for one in found]
 
 
 def percent(share: float) -> str:
