@@ -14,6 +14,7 @@ from honed.monitoring.evidence import (
     distance_p_value,
     histogram_distance,
     mean_p_value,
+    mix_change,
     share_p_values,
     spend,
 )
@@ -151,6 +152,20 @@ def test_means_are_bounded_where_nothing_changed() -> None:
     found = [mean_p_value(rng.beta(8, 1, 200).mean(), 200, rng.beta(8, 1, 800).mean(), 800) for _ in range(2000)]
     assert (np.array(found) <= 0.05).mean() <= 0.05
     assert mean_p_value(0.80, 500, 0.90, 1500) < 1e-4
+
+
+def test_many_small_changes_of_a_mix_are_told_together() -> None:
+    """77 labels, a quarter of them three times as frequent as before: no single one is telling, all together are."""
+    rng = np.random.default_rng(4)
+    then = np.ones(77) / 77
+    changed = np.where(np.arange(77) < 19, 3.0, 1.0)
+    counts = rng.multinomial(1500, then)
+    now = rng.multinomial(1000, changed / changed.sum())
+    assert min(1.0, share_p_values(now, 1000, counts, 1500).min() * 77) > 1e-4
+    found = mix_change(now, counts)
+    assert found.p_value < 1e-5 and found.now - found.then > 0.1
+    clean = [mix_change(rng.multinomial(500, then), rng.multinomial(1500, then)).p_value for _ in range(2000)]
+    assert (np.array(clean) <= 0.05).mean() <= 0.06 and (np.array(clean) <= 0.01).mean() <= 0.016
 
 
 def test_the_budget_is_never_exceeded() -> None:

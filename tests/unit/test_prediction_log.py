@@ -18,7 +18,7 @@ import pytest
 
 from honed.errors import MonitorError
 from honed.monitoring import archive, upkeep
-from honed.monitoring import log as log_module
+from honed.monitoring import writer as writer_module
 from honed.monitoring.log import PredictionLog
 from honed.monitoring.sqlite import SqliteStore
 from honed.tasks.contract import Predictions
@@ -221,7 +221,7 @@ def test_a_full_disk_degrades_and_heals(path: Path, monkeypatch: pytest.MonkeyPa
             self.execute(f"PRAGMA max_page_count = {limit['pages']}")
             super().insert(rows, again=again)
 
-    monkeypatch.setattr(log_module, "open_store", lambda target, durable: Small(target, durable=durable))
+    monkeypatch.setattr(writer_module, "open_store", lambda target, durable: Small(target, durable=durable))
     log = PredictionLog(path, durable=True, queue_rows=50)
     first = record(log, "r0", "small")
     assert first.result(10) is True

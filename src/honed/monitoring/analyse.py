@@ -67,10 +67,9 @@ def analyse(
     truth = usable(watched, truth)
     judged = judge(watched, truth) if len(truth) else None
     by_labels = looks_at(watched, truth, judged) if judged else []
-    alerts = _alerts(taken, acknowledged) + _alerts(by_labels, acknowledged)
+    alerts = sorted(_alerts(taken, acknowledged) + _alerts(by_labels, acknowledged), key=_gravity)
     windows = _windows(watched, found, taken, truth, judged)
     state: State = "alert" if alerts else "ok" if taken or by_labels else "too early"
-    newest = Truth(truth.at[-NEWEST:], truth.predictions[-NEWEST:], truth.labels[-NEWEST:], truth.labelled_at[-NEWEST:])
     real = share_right(judged.good[-NEWEST:]) if judged and watched.problem.labels else None
     last = next((span for span in reversed(found) if span.complete), found[-1] if found else None)
     answers = watched.reference.answers
@@ -89,7 +88,7 @@ def analyse(
         windows=windows,
         expected=estimated(last.counts, watched.reference) if last else None,
         real=real,
-        metrics=real_metrics(watched, judged) if judged and len(newest) else [],
+        metrics=real_metrics(watched, judged) if judged else [],
         advice=advice_for(watched, alerts, state),
         limits=limits_of(watched, judged is not None),
         reference={"share_right": answers.right / answers.n} if answers and answers.right is not None else {},
@@ -114,7 +113,7 @@ def _headline(state: State, alerts: list[Alert], spans: Sequence[Span], size: Wi
 
 
 def _alerts(looks: Sequence[Look], acknowledged: int) -> list[Alert]:
-    """Checks that fired, one alert each; what fired last comes first."""
+    """Checks that fired, one alert each."""
     fired: dict[tuple[str, str], list[tuple[Look, Check]]] = {}
     latest: dict[int, int] = {}
     for look in looks:
@@ -139,8 +138,13 @@ def _alerts(looks: Sequence[Look], acknowledged: int) -> list[Alert]:
                 current,
             )
         )
+    return found
+
+
+def _gravity(alert: Alert) -> tuple[bool, int, str]:
+    """What goes on comes first, and wrong answers before rows that are merely different."""
     order = ("M106", "M105", "M101", "M104", "M102", "M103")
-    return sorted(found, key=lambda alert: (not alert.current, order.index(alert.code), alert.name))
+    return not alert.current, order.index(alert.code), alert.name
 
 
 def _windows(

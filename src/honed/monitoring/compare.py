@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from honed.evaluation.results import Estimate
-from honed.monitoring.evidence import distance_p_value, histogram_distance, mean_p_value, share_p_values
+from honed.monitoring.evidence import distance_p_value, histogram_distance, mean_p_value, mix_change, share_p_values
 from honed.monitoring.reference import Column, Histogram, Reference, Shares
 from honed.monitoring.results import Check, Family
 from honed.monitoring.windows import Counts
@@ -59,11 +60,15 @@ class Found:
 
 
 def compare(counts: Counts, reference: Reference, budget: float) -> list[Check]:
-    """All checks of one window; together they raise a false alarm with a probability of at most ``budget``."""
+    """All checks of one window; together they raise a false alarm with a probability of at most ``budget``.
+
+    Every family has the same part of it, so that a table of many columns does not make the answers hard to judge.
+    """
     if counts["n"] < FEWEST_ROWS:
         return []
     found = [*_columns(counts, reference), *_vectors(counts, reference), *_answers(counts, reference)]
-    return [one.judged(budget / len(found)) for one in found]
+    members = Counter(one.family for one in found)
+    return [one.judged(budget / (len(members) * members[one.family])) for one in found]
 
 
 def percent(share: float) -> str:
@@ -183,15 +188,24 @@ def _answers(counts: Counts, reference: Reference) -> Iterator[Found]:
 
 
 def _labels(now: Any, n: int, then: Shares) -> Found:
-    p = share_p_values(now, n, then.counts, then.n)
-    worst = int(p.argmin()) if p.min() < 1.0 else int(np.argmax(np.abs(now / n - then.counts / then.n)))
-    a, b = float(now[worst] / n), float(then.counts[worst] / then.n)
-    message = (
-        f'"{then.names[worst]}" is the answer for {percent(a)} of the rows ({percent(b)} when the model was made).'
-    )
-    return Found(
-        "predictions", "predicted labels", a, b, "%", min(1.0, float(p.min()) * len(p)), abs(a - b) >= SHARE, message
-    )
+    """One label that came or went, or, where a row has one label, many that moved a little together."""
+    cells = share_p_values(now, n, then.counts, then.n)
+    shift = now / n - then.counts / then.n
+    worst = int(cells.argmin()) if cells.min() < 1.0 else int(np.argmax(np.abs(shift)))
+    a, b, p = float(now[worst] / n), float(then.counts[worst] / then.n), min(1.0, float(cells.min()) * len(cells))
+    name, one_each = then.names[worst], int(np.sum(now)) == n and int(then.counts.sum()) == then.n
+    message = f'"{name}" is the answer for {percent(a)} of the rows ({percent(b)} when the model was made).'
+    if one_each and len(then.names) > 2:
+        mix = mix_change(now, then.counts)
+        p = min(1.0, 2 * min(p, mix.p_value))
+        if mix.p_value < float(cells.min()) * len(cells):
+            name = then.names[int(np.argmax(np.where(mix.cells, shift, -np.inf)))]
+            a, b = mix.now, mix.then
+            message = (
+                f"The mix of answers moved: {int(mix.cells.sum())} labels that were {percent(b)} of the answers are "
+                f'{percent(a)} now, most of all "{name}".'
+            )
+    return Found("predictions", "predicted labels", a, b, "%", p, abs(a - b) >= SHARE, message)
 
 
 def _estimate(counts: Counts, then: float, n_then: int) -> Found:

@@ -6,6 +6,7 @@ monitoring work far out in the tails. Each takes the reference as the sample tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,38 @@ def share_p_values(now: Array, n_now: int, then: Array, n_then: int, *, side: st
         less = hypergeom.cdf(now[cell], total, good[cell], n_now) if side != "more" else 1.0
         found[cell] = min(1.0, (2.0 if side == "both" else 1.0) * min(more, less))
     return found
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Cells that became more frequent together: which, their share now and then, and the chance of so large a rise."""
+
+    cells: Array
+    now: float
+    then: float
+    p_value: float
+
+
+def mix_change(now: Array, then: Array) -> Mix:
+    """Many small changes of a mix at once, each too small to be told alone.
+
+    Each row belongs to one cell, so counts can be halved at random as if the rows were. One half of both samples names the
+    cells that rose; the other half, which had no say in that, is tested on them as one (exact: hypergeometric).
+    """
+    from scipy.stats import hypergeom
+
+    now, then = np.asarray(now, dtype=np.int64), np.asarray(then, dtype=np.int64)
+    n_now, n_then = int(now.sum()), int(then.sum())
+    if len(now) < 3 or n_now < 4 or n_then < 4:
+        return Mix(np.zeros(len(now), dtype=bool), 0.0, 0.0, 1.0)
+    rng = np.random.default_rng(n_now)
+    first_now = rng.multivariate_hypergeometric(now, n_now // 2, method="marginals")
+    first_then = rng.multivariate_hypergeometric(then, n_then // 2, method="marginals")
+    cells = first_now * (n_then // 2) > first_then * (n_now // 2)
+    rest_now, rest_then = int((now - first_now)[cells].sum()), int((then - first_then)[cells].sum())
+    size_now, size_then = n_now - n_now // 2, n_then - n_then // 2
+    p = float(hypergeom.sf(rest_now - 1, size_now + size_then, rest_now + rest_then, size_now))
+    return Mix(cells, rest_now / size_now, rest_then / size_then, p)
 
 
 def histogram_distance(now: Array, then: Array) -> float:

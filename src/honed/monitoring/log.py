@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from honed.errors import MonitorError
-from honed.monitoring import archive
-from honed.monitoring.chores import Handle, LateLabel, inode_of, passing, quietly, resolve, size_of, tidy
-from honed.monitoring.rows import Entry, TextKept, clean, rows_of
+from honed.monitoring.rows import Entry, TextKept, clean
 from honed.monitoring.spill import MIB, Spill
-from honed.monitoring.store import ClashError, LabelRow, Row, Store, is_url, open_store, to_json
+from honed.monitoring.store import LabelRow, is_url, to_json
+from honed.monitoring.writer import PING_S, Handle, Keeping, LabelItem, Tally, Writer, resolve
 from honed.tasks.contract import Array, Input, Predictions
 
 BATCH_ROWS = 2_000
 GATHER_S, GATHER_DURABLE_S = 0.02, 0.002
 """How long the writer gathers after the first entry: many requests share one commit."""
 LABEL_WAIT_S = 5.0
-RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
-PING_S, CHORES_S = 2.0, 3600.0
 
 
 class PredictionLog:
@@ -70,8 +65,7 @@ class PredictionLog:
         spill_mib: float = 256.0,
         spill: Path | None = None,
     ) -> None:
-        self.target, self.text, self.durable = target, text, durable
-        self.keep_days, self.roll_days, self.hash_subjects = keep_days, roll_days, subjects == "hashed"
+        self.target, self.durable = target, durable
         self.spill: Spill | None = None
         if is_url(target):
             from honed.monitoring.postgres import driver
@@ -82,18 +76,13 @@ class PredictionLog:
                 seen = "Days are moved into files for SQLite only."
                 raise MonitorError("M007", seen, "Leave roll_days away; PostgreSQL has partitions for that.")
         self._most_rows, self._most_bytes = queue_rows, int(queue_mib * MIB)
-        self._queue: deque[Entry | LateLabel | threading.Event] = deque()
-        self._rows = self._bytes = self._written = self._dropped = self._waiting = 0
+        self._queue: deque[Entry | LabelItem | threading.Event] = deque()
+        self._rows = self._bytes = 0
         self._ready = threading.Condition()
-        self._closing = self._closed = False
-        self._trouble, self._stuck = "", False
-        self._retry_at = 0.0
-        self._store: Store | None = None
-        self._salt: str | None = None
-        self._inode = 0
-        self._last_id = 0
-        self._next_chores = 0.0
-        self._chores: Iterator[None] | None = None
+        self._closing, self._closed = threading.Event(), False
+        self._tally = Tally()
+        keeping = Keeping(text, durable, subjects == "hashed", keep_days, roll_days)
+        self._writer = Writer(target, keeping, self.spill, self._tally, self._closing)
         self._thread = threading.Thread(target=self._run, name="honed-log", daemon=True)
         self._thread.start()
 
@@ -125,15 +114,15 @@ class PredictionLog:
         -------
         A handle in durable mode, else None.
         """
-        handle: Handle | None = Future() if self.durable else None
+        handle: Handle | None = Handle() if self.durable else None
         try:
             entry = Entry(int(time.time() * 1000), str(model), str(version), inputs, predictions, str(request_id),
                           None if subject is None else str(subject), bool(shadow), vectors, handle)  # fmt: skip
-            n, size = len(inputs), size_of(inputs)
+            n, size = len(inputs), _size(inputs)
             with self._ready:
                 full = self._rows + n > self._most_rows or self._bytes + size > self._most_bytes
-                if full or self._closing:
-                    self._dropped += n
+                if full or self._closing.is_set():
+                    self._tally.dropped += n
                     kept = False
                 else:
                     self._rows += n
@@ -141,10 +130,10 @@ class PredictionLog:
                     kept = True
                     self._queue.append(entry)
                     self._ready.notify()
-            if handle is not None and not (kept and not self._stuck):
+            if handle is not None and not (kept and not self._tally.stuck):
                 resolve(handle, False)
         except Exception:
-            self._dropped += 1
+            self._tally.dropped += 1
             resolve(handle, False)
         return handle
 
@@ -155,9 +144,9 @@ class PredictionLog:
         -------
         True when the answer is known and the label is kept; a later label replaces an earlier one.
         """
-        item = LateLabel(LabelRow(clean(str(request_id)), int(row), clean(to_json(label)), int(time.time() * 1000)))
+        item = LabelItem(LabelRow(clean(str(request_id)), int(row), clean(to_json(label)), int(time.time() * 1000)))
         with self._ready:
-            if self._closing:
+            if self._closing.is_set():
                 return False
             self._queue.append(item)
             self._ready.notify()
@@ -169,12 +158,12 @@ class PredictionLog:
     def health(self) -> dict[str, Any]:
         """``ok``, ``written`` and ``dropped`` rows, ``waiting`` rows in memory, ``spilled`` bytes, ``reason`` when not ok."""
         alive = self._thread.is_alive() or self._closed
-        reason = self._trouble or ("" if alive else "The writer of the log has stopped.")
+        reason = self._tally.trouble or ("" if alive else "The writer of the log has stopped.")
         return {
             "ok": not reason,
-            "written": self._written,
-            "dropped": self._dropped,
-            "waiting": self._rows + self._waiting,
+            "written": self._tally.written,
+            "dropped": self._tally.dropped,
+            "waiting": self._rows + self._tally.waiting,
             "spilled": self.spill.size if self.spill else 0,
             "reason": reason,
         }
@@ -192,7 +181,7 @@ class PredictionLog:
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what waits, then stop; what cannot be written in time is dropped and counted."""
         with self._ready:
-            self._closing = True
+            self._closing.set()
             self._ready.notify()
         self._thread.join(timeout_s)
         self._closed = True
@@ -201,29 +190,29 @@ class PredictionLog:
     def _run(self) -> None:
         while True:
             taken = self._take()
-            if not taken and self._closing:
+            if not taken and self._closing.is_set():
                 break
             entries = [item for item in taken if isinstance(item, Entry)]
             if entries:
-                self._write(entries)
+                self._writer.write(entries)
             for item in taken:
-                if isinstance(item, LateLabel):
-                    self._label(item)
+                if isinstance(item, LabelItem):
+                    self._writer.label(item)
                 elif isinstance(item, threading.Event):
                     item.set()
             if not entries:
-                self._idle()
-        if self._store is not None:
-            quietly(self._store.close)
+                self._writer.idle()
+            self._writer.tidy()
+        self._writer.close()
 
     def _take(self) -> list[Any]:
         """What waits, up to a batch; gathered for a moment so that commits are shared; labels and marks end a batch."""
         with self._ready:
-            if not self._queue and not self._closing:
-                self._ready.wait(PING_S if self._chores is None else 0.001)
+            if not self._queue and not self._closing.is_set():
+                self._ready.wait(0.001 if self._writer.busy else PING_S)
             if not self._queue:
                 return []
-            hurry = self._closing or not isinstance(self._queue[0], Entry)
+            hurry = self._closing.is_set() or not isinstance(self._queue[0], Entry)
         if not hurry:
             time.sleep(GATHER_DURABLE_S if self.durable else GATHER_S)
         taken: list[Any] = []
@@ -237,163 +226,14 @@ class PredictionLog:
                 if isinstance(item, Entry):
                     n += len(item.inputs)
                     self._rows -= len(item.inputs)
-                    self._bytes -= size_of(item.inputs)
-            self._waiting = n
+                    self._bytes -= _size(item.inputs)
+            self._tally.waiting = n
         return taken
 
-    def _write(self, entries: list[Entry]) -> None:
-        """Write entries, again and again until it works, or the disk takes them meanwhile, or the log is closed."""
-        rows: list[Row] | None = None
-        handles = [entry.handle for entry in entries if entry.handle is not None]
-        pause, again = RETRY_S, False
-        while True:
-            try:
-                if self._salt is None:
-                    self._connected()
-                rows = self._rows_of(entries) if rows is None else rows
-                self._commit(self._connected(), rows, again)
-                self._settle(rows, handles)
-                self._trouble, self._stuck = "", False
-                return
-            except ClashError:
-                rows = None
-                continue
-            except Exception as error:
-                again = True
-                self._failed(error)
-                if rows and not passing(error):
-                    rows = self._without_bad(rows)
-                    for handle in handles:
-                        resolve(handle, False)
-                    continue
-            if rows and self._spilled(rows):
-                self._settle(rows, handles)
-                return
-            self._stuck = True
-            for handle in handles:
-                resolve(handle, False)
-            until = time.monotonic() + pause
-            while time.monotonic() < until and not self._closing:
-                time.sleep(0.02)
-            if self._closing:
-                self._dropped += self._waiting
-                self._waiting = 0
-                return
-            pause = min(LONGEST_RETRY_S, 2 * pause)
 
-    def _without_bad(self, rows: list[Row]) -> list[Row]:
-        """One row that the database refuses must not stop the others: each is tried alone, the refused ones are dropped."""
-        good: list[Row] = []
-        for row in rows:
-            try:
-                self._commit(self._connected(), [row], True)
-                self._written += 1
-            except Exception as error:
-                if passing(error):
-                    good.append(row)
-                else:
-                    self._dropped += 1
-        return good
-
-    def _commit(self, store: Store, rows: list[Row], again: bool) -> None:
-        try:
-            if self.spill and self.spill.size:
-                for waiting in self.spill.batches():
-                    self._transaction(store, waiting, True)
-                    self._written += len(waiting)
-                self.spill.clear()
-            self._transaction(store, rows, again)
-        except BaseException:
-            quietly(store.rollback)
-            raise
-
-    @staticmethod
-    def _transaction(store: Store, rows: list[Row], again: bool) -> None:
-        store.begin()
-        store.insert(rows, again=again)
-        store.commit()
-
-    def _rows_of(self, entries: list[Entry]) -> list[Row]:
-        assert self._salt is not None
-        rows: list[Row] = []
-        for entry in entries:
-            first = max(self._last_id + 1, entry.at << 21 | int.from_bytes(os.urandom(2), "big"))
-            self._last_id = first + len(entry.inputs)
-            try:
-                rows += rows_of(entry, first, self._salt, self.text, self.hash_subjects)
-            except Exception as error:
-                self._dropped += len(entry.inputs)
-                self._waiting -= len(entry.inputs)
-                self._trouble = f"Rows could not be prepared for the log: {type(error).__name__}."
-        return rows
-
-    def _settle(self, rows: list[Row], handles: list[Handle]) -> None:
-        """The rows are on the disk: in the database, or in the spill file until the database is back."""
-        self._waiting = 0
-        if not (self.spill and self.spill.size):
-            self._written += len(rows)
-        for handle in handles:
-            resolve(handle, True)
-
-    def _spilled(self, rows: list[Row]) -> bool:
-        try:
-            return self.spill is not None and self.spill.add(rows)
-        except OSError:
-            return False
-
-    def _failed(self, error: Exception) -> None:
-        text = str(error).strip().splitlines()
-        self._trouble = f"The log cannot be written: {text[0] if text else type(error).__name__}."
-        if self._store is not None:
-            quietly(self._store.rollback)
-            if is_url(self.target):
-                quietly(self._store.close)
-                self._store = None
-
-    def _connected(self) -> Store:
-        if self._store is not None and not is_url(self.target) and inode_of(self.target) != self._inode:
-            quietly(self._store.close)
-            self._store = None
-        if self._store is None:
-            if is_url(self.target):
-                if time.monotonic() < self._retry_at:
-                    raise ConnectionError("the database was away a moment ago")
-                self._retry_at = time.monotonic() + PING_S
-            else:
-                Path(self.target).absolute().parent.mkdir(parents=True, exist_ok=True)
-            self._store = open_store(self.target, durable=self.durable)
-            self._salt = self._store.meta("salt")
-            self._inode = 0 if is_url(self.target) else inode_of(self.target)
-        return self._store
-
-    def _label(self, item: LateLabel) -> None:
-        kept = False
-        try:
-            store = self._connected()
-            known = store.knows(item.row.request, item.row.line)
-            if not known and not is_url(self.target):
-                known = archive.knows(Path(self.target), item.row.request, item.row.line)
-            if known:
-                store.label(item.row)
-                kept = True
-        except Exception as error:
-            self._failed(error)
-        item.done.set_result(kept)
-
-    def _idle(self) -> None:
-        """Nothing to write: see whether the log is there, replay what waits on the disk, tidy up a slice."""
-        try:
-            store = self._connected()
-            if self.spill and self.spill.size:
-                self._commit(store, [], False)
-            store.ask("SELECT 1")
-            self._trouble, self._stuck = "", False
-            now = time.monotonic()
-            if self._chores is None and now >= self._next_chores and (self.keep_days or self.roll_days):
-                self._next_chores = now + CHORES_S
-                self._chores = tidy(store, self.target, self.keep_days, self.roll_days)
-            if self._chores is not None and next(self._chores, "done") == "done":
-                self._chores = None
-        except Exception as error:
-            self._chores = None
-            self._failed(error)
+def _size(inputs: Sequence[Input]) -> int:
+    """About how many bytes of memory inputs hold."""
+    return sum(
+        64 + sum(len(part) if isinstance(part, str) else 16 for part in row) if isinstance(row, tuple | list) else 64
+        for row in inputs
+    )

@@ -1,9 +1,9 @@
 """Looking again and again without crying wolf: windows, and 4 and 16 of them together, under one budget of error.
 
 The chance that a model to which nothing happens ever sees an alert, over all checks, windows and looks, is at most 5 %.
-Each scale has its part of that; look 1, 2, 3, ... at a scale spends 1/(1·2), 1/(2·3), 1/(3·4), ... of it; the checks of one look share
-what it spends equally. The p-values hold for finite samples, so the sum over everything bounds the chance, however
-the looks depend on each other or on the one reference they share.
+Each scale has its part of that; look 1, 2, 3, ... at a scale spends 1/(1·2), 1/(2·3), 1/(3·4), ... of it. Of what one look
+spends every family of checks has the same part, and within a family every check. The p-values hold for finite samples, so
+the sum over everything bounds the chance, however the looks depend on each other or on the one reference they share.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _monitor_data(
         order = np.argsort(at, kind="stable")
         table, at = table.take(order), at[order]
     else:
-        at = np.full(table.n_rows, int(time.time() * 1000), dtype=np.int64)
+        at = int(time.time() * 1000) - table.n_rows + np.arange(table.n_rows, dtype=np.int64)
     if by_default and table.n_rows < 2 * DEFAULT_ROWS:
         size = WindowSize(max(FEWEST_ROWS, table.n_rows))
     inputs = model.inputs(table)
