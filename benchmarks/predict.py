@@ -62,7 +62,9 @@ def main() -> None:
             found = {}
             for name, code in sides if pair % 2 == 0 else sides[::-1]:
                 words = [sys.executable, "-c", code, model, str(source), str(Path(scratch) / "answers.csv")]
-                done = subprocess.run(words, capture_output=True, text=True, check=True)
+                done = subprocess.run(words, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    sys.exit(f"{name} ended with {done.returncode}:\n{done.stderr}")
                 found[name] = json.loads(done.stdout.splitlines()[-1])
             equal = sum(a == b for a, b in zip(found["Honed"]["answers"], found["pipeline"]["answers"], strict=True))
             record("predict", {

@@ -192,8 +192,15 @@ def test_reload_under_load_loses_no_request(bundle: Path, tmp_path: Path) -> Non
             await asyncio.gather(*clients)
             return seen
 
-        seen = asyncio.run(whole())
-        assert len(set(seen)) == 2 and all(len(version) == 12 for version in seen)
+        body = json.dumps({"text": TEXTS[0]}).encode()
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as late:
+            head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {user}\r\nContent-Length: {len(body)}\r\n"
+            late.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body[:5])
+            seen = asyncio.run(whole())
+            assert len(set(seen)) == 2 and all(len(version) == 12 for version in seen)
+            late.sendall(body[5:])  # begun with the old version, ended when that is gone
+            assert late.recv(65536).startswith(b"HTTP/1.1 200")
         until(lambda: len(server.workers()) == 1, 30)
         shutil.rmtree(new)
         _other_version(bundle, new)

@@ -138,8 +138,9 @@ async def model(request: Request) -> Response:
 
 async def infer(request: Request) -> Response:
     """Answers as tensors."""
-    service, served = service_of(request), model_of(request)
+    service = service_of(request)
     value = await body_of(request, service)
+    served = model_of(request)
     rows = rows_from(served, value, service.settings.limits.rows)
     given = value.get("id")
     found = await service.answer(served, rows, request.state.request_id, None)

@@ -36,8 +36,10 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
 
 async def predict(request: Request) -> Response:
     """One input or a list of them; the answer has the same form."""
-    service, served = service_of(request), model_of(request)
-    rows, single = rows_of(await body_of(request, service), served.input_schema, service.settings.limits.rows)
+    service = service_of(request)
+    value = await body_of(request, service)
+    served = model_of(request)  # after the wait for the body: nothing comes between finding a version and its queue
+    rows, single = rows_of(value, served.input_schema, service.settings.limits.rows)
     subject = request.headers.get("x-subject")
     found = await service.answer(served, rows, request.state.request_id, subject[:256] if subject else None)
     shown = served.shown(found)
