@@ -70,14 +70,14 @@ class Server:
         return dict(httpx.get(f"{self.url}/healthz").json()["log"])
 
 
-def started(*arguments: str | Path, planted: Path | None = None, before: Callable[[], None] | None = None) -> Server:
-    """A server that answers; ``planted`` is a folder for the code of PLANT, ``before`` runs in the server's process first."""
+def started(*arguments: str | Path, planted: Path | None = None, cwd: Path | None = None) -> Server:
+    """A server that answers; ``planted`` is a folder for the code of PLANT, ``cwd`` its working folder."""
     command = [sys.executable, "-m", "honed", "serve", *map(str, arguments), "--port", "0", "--allow-unfit", "a test"]
     env = dict(os.environ)
     if planted is not None:
         (planted / "sitecustomize.py").write_text(PLANT, encoding="utf-8")
         env["PYTHONPATH"] = os.pathsep.join([str(planted), *filter(None, [env.get("PYTHONPATH")])])
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=before)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=cwd)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("Page: "):
