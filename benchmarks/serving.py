@@ -1,28 +1,35 @@
-"""Times through HTTP against the engine's own, requests a second, and a soak of 64 clients with memory over time.
+"""Times through HTTP against the engine's own, then a soak with every answer compared and processes killed.
 
-    python benchmarks/serving.py BUNDLE [--seconds 20]
+    python benchmarks/serving.py BUNDLE [--seconds 60]
 
-One client sends a text at a time, in turns with calls of the same model in this process, on the same machine and run.
+One client sends a text at a time, in turns with calls of the same model in this process, on the same machine and run
+(``results/serving.csv``); then many clients ask at once (``results/serving_soak.csv``, see ``serving_soak.py``).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import threading
+import http.client
+import json
+import os
+import socket
+import sys
+import tempfile
 import time
 from pathlib import Path
 
-import httpx
 import numpy as np
-import psutil
 from common import record
+from load import texts
+from processes import SHARED, free_port, honed_command, started
+from serving_soak import Known, kill_server, kill_worker, soak
 
 from honed.model import Model
-from honed.serving.settings import Admission, Settings
-from honed.serving.testing import Running, running
+from honed.serving.process import surroundings
 
-TEXT = "my laptop does not start since the update of yesterday, please help"
+EXACT = ("torch-fp32", "onnx-fp32", "openvino-fp32")
+"""Engines whose answers do not depend on what else is in the batch, so that each can be compared with one known before."""
 
 
 def ms(seconds: list[float], share: float) -> float:
@@ -30,84 +37,76 @@ def ms(seconds: list[float], share: float) -> float:
     return round(1000 * float(np.percentile(seconds, share)), 2)
 
 
-def in_turns(model: Model, url: str, n: int) -> tuple[list[float], list[float]]:
-    """Seconds of ``n`` calls of the engine and of ``n`` requests, in blocks of ten by turns."""
+def in_turns(model: Model, port: int, n: int) -> tuple[list[float], list[float]]:
+    """Seconds of ``n`` calls of the engine and of ``n`` requests, in blocks of ten by turns, each text to both."""
     own: list[float] = []
-    http: list[float] = []
-    example = dict.fromkeys(model.problem.inputs, TEXT)
-    with httpx.Client() as client:
-        for turn in range(-2, n // 10):
-            for seconds, call in (
-                (own, lambda: model.predict_full([example])),
-                (http, lambda: client.post(f"{url}/predict", json=example)),
-            ):
-                for _ in range(10):
-                    begin = time.perf_counter()
-                    call()
-                    if turn >= 0:
-                        seconds.append(time.perf_counter() - begin)
-    return own, http
+    through: list[float] = []
+    rows = [dict.fromkeys(model.problem.inputs, text) for text in texts(n)]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def ask(row: dict[str, str]) -> None:
+        body = json.dumps(row).encode()
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+        assert response.status == 200, answer
 
-async def soak(url: str, example: dict[str, str], seconds: float, clients: int) -> tuple[list[float], int]:
-    """Seconds of every answer of many clients, and how many requests failed."""
-    took: list[float] = []
-    failed = 0
-
-    async def client() -> None:
-        nonlocal failed
-        async with httpx.AsyncClient(timeout=60) as session:
-            while time.monotonic() < until:
+    for turn in range(-2, n // 10):
+        block = rows[10 * turn : 10 * turn + 10] if turn >= 0 else rows[:10]
+        for seconds, call in ((own, lambda row: model.predict_full([row])), (through, ask)):
+            time.sleep(0.02)  # until the threads of the other side have gone to sleep
+            call(block[0])
+            for row in block:
                 begin = time.perf_counter()
-                response = await session.post(f"{url}/predict", json=example)
-                took.append(time.perf_counter() - begin)
-                failed += response.status_code != 200
-
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return took, failed
-
-
-def worker_mib(server: Running) -> float:
-    """Memory of the worker process."""
-    process = server.service.shelf.all[0].lane.process
-    assert process is not None
-    return round(psutil.Process(process.pid).memory_info().rss / 2**20, 1)
+                call(row)
+                if turn >= 0:
+                    seconds.append(time.perf_counter() - begin)
+    connection.close()
+    return own, through
 
 
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warm", type=float, default=10.0)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--texts", type=int, default=2000)
+    parser.add_argument("--engine", choices=EXACT, default="torch-fp32")
     given = parser.parse_args()
-    model = Model.load(given.bundle)
-    example = dict.fromkeys(model.problem.inputs, TEXT)
-    with running([given.bundle], settings=Settings(admission=Admission(unfit_because="a benchmark"))) as server:
-        own, http = in_turns(model, server.url, given.requests)
-        memory = [worker_mib(server)]
-        stop = threading.Event()
+    if surroundings(os.environ) != dict(os.environ):  # the engine here gets the same setting of threads as the worker's
+        os.execve(sys.executable, [sys.executable, *sys.argv], surroundings(os.environ))
+    model = Model.load(given.bundle, engine=given.engine)
+    facts = {
+        "model": model.name,
+        "parameters": model.provenance.get("base", {}).get("n_parameters", 0),
+        "engine": given.engine,
+    }
+    with tempfile.TemporaryDirectory() as place:
+        log, port = Path(place) / "log.sqlite", free_port()
+        command = honed_command(given.bundle, port, "--log", str(log), "--engine", given.engine)
+        with started(command, port, "/readyz", out=Path(place) / "server.txt") as server:
+            own, through = in_turns(model, port, given.requests)
+            record(
+                "serving",
+                {
+                    **facts, "requests": len(own), "engine_p50_ms": ms(own, 50), "engine_p99_ms": ms(own, 99),
+                    "http_p50_ms": ms(through, 50), "http_p99_ms": ms(through, 99),
+                    "more_p50_ms": round(ms(through, 50) - ms(own, 50), 2), "more_p99_ms": round(ms(through, 99) - ms(own, 99), 2),
+                },
+            )  # fmt: skip
+            known = Known.of(model, given.texts)
 
-        def watch() -> None:
-            while not stop.wait(given.seconds / 8):
-                memory.append(worker_mib(server))
+            async def all_of_it() -> dict[str, object]:
+                row = await soak(server, known, given.clients, given.seconds, given.warm)
+                row |= await kill_worker(server, known, given.clients)
+                return row | await kill_server(server, known, given.clients, log)
 
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        took, failed = asyncio.run(soak(server.url, example, given.seconds, given.clients))
-        stop.set()
-        watcher.join()
-    record(
-        "serving",
-        {
-            "model": model.name, "parameters": model.provenance.get("base", {}).get("n_parameters", 0),
-            "engine_p50_ms": ms(own, 50), "engine_p99_ms": ms(own, 99), "http_p50_ms": ms(http, 50), "http_p99_ms": ms(http, 99),
-            "clients": given.clients, "requests_a_second": round(len(took) / given.seconds, 1), "soak_p50_ms": ms(took, 50),
-            "soak_p99_ms": ms(took, 99), "failed": failed, "worker_mib": " ".join(map(str, memory)),
-        },
-    )  # fmt: skip
+            record("serving_soak", {**facts, **asyncio.run(all_of_it()), "shares": SHARED})
 
 
 if __name__ == "__main__":

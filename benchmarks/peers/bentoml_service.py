@@ -1,4 +1,7 @@
-"""The same bundle behind BentoML, for comparison: ``BUNDLE=... bentoml serve bentoml_service:Answers`` (needs bentoml)."""
+"""The same bundle behind BentoML, for comparison (needs bentoml): ``BUNDLE=... bentoml serve bentoml_service:Answers``.
+
+ENGINE names the engine, BATCH the most rows of a batch, LATENCY_MS the bound that its adaptive batching keeps to.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,26 @@ import bentoml
 from honed.model import Model
 
 
-@bentoml.service(workers=1, http={"port": 8002, "host": "127.0.0.1"})
+@bentoml.service(
+    workers=1, traffic={"timeout": 60, "max_concurrency": 1000}, logging={"access": {"enabled": False}}
+)  # fmt: skip
 class Answers:
-    """Gathers up to 64 rows, then asks the model."""
+    """Gathers rows, then asks the model."""
 
     def __init__(self) -> None:
-        self.model = Model.load(os.environ["BUNDLE"])
+        self.model = Model.load(os.environ["BUNDLE"], engine=os.environ.get("ENGINE", "torch-fp32"))
 
-    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=10_000)
+    @bentoml.api(
+        batchable=True,
+        max_batch_size=int(os.environ.get("BATCH", "64")),
+        max_latency_ms=int(os.environ.get("LATENCY_MS", "10000")),
+    )
     def predict(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Labels and confidence of a batch."""
-        found = self.model.predict_full(rows)
-        confidence = [None] * len(rows) if found.confidence is None else found.confidence.tolist()
-        return [{"prediction": label, "confidence": sure} for label, sure in zip(found.labels, confidence, strict=True)]
+        """The answers to a batch, as Honed's own server gives them."""
+        found, labels = self.model.predict_full(rows), self.model.problem.labels
+        return [
+            {"prediction": label, "confidence": sure, "unsure": unsure, "probabilities": dict(zip(labels, row, strict=True))}
+            for label, sure, unsure, row in zip(
+                found.labels, found.confidence.tolist(), found.unsure.tolist(), found.probabilities.tolist(), strict=True
+            )
+        ]  # fmt: skip

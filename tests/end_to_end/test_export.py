@@ -1,8 +1,7 @@
-"""Exports run without Honed and answer alike; deployments are what an administrator can install."""
+"""Exports run without Honed and answer alike."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
@@ -16,7 +15,7 @@ import pytest
 import honed
 from honed.data.table import Roles
 from honed.engines.kinds import KINDS, missing
-from honed.errors import BundleError, ConfigError
+from honed.errors import BundleError
 from honed.exporting.check import check_export
 from honed.exporting.targets import TARGETS
 from honed.files import sha256
@@ -228,77 +227,6 @@ def test_pairs_survive_an_export(tmp_path: Path, tiny_base: Path) -> None:
     rows = [{"first": "the printer is not working " * n, "second": "reset my password"} for n in (1, 2, 9)]
     for target in ("onnx", "transformers"):
         assert honed.export(model, target, tmp_path / target, data=rows).changed == 0
-
-
-@pytest.fixture
-def deployment(network_bundle: Path, tmp_path: Path) -> Path:
-    return deploy(network_bundle, tmp_path / "deployment", port=8123, engine="onnx-fp32")
-
-
-def test_a_deployment_holds_all_it_names(deployment: Path) -> None:
-    name = Model.load(deployment / "model").name
-    assert sorted(path.name for path in deployment.iterdir()) == sorted(
-        [".dockerignore", "Dockerfile", "README.md", f"honed-{name}.service", "model", "packages"]
-    )
-    for path in deployment.iterdir():
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            assert "{{" not in text and "{%" not in text and text.endswith("\n")
-
-
-def test_the_unit_is_hardened(deployment: Path) -> None:
-    unit = next(deployment.glob("*.service")).read_text(encoding="utf-8")
-    lines = unit.splitlines()
-    for line in (
-        "DynamicUser=yes", "ProtectSystem=strict", "ProtectHome=yes", "NoNewPrivileges=yes", "PrivateTmp=yes",
-        "Restart=on-failure", "CapabilityBoundingSet=", "WantedBy=multi-user.target", "Environment=HF_HUB_OFFLINE=1",
-    ):  # fmt: skip
-        assert line in lines, line
-    start = next(line for line in lines if line.startswith("ExecStart="))
-    assert start.endswith("--host 127.0.0.1 --port 8123 --engine onnx-fp32") and " serve /opt/honed/" in start
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-def test_systemd_accepts_the_unit(deployment: Path, tmp_path: Path) -> None:
-    """Only the program's path is replaced: it does not exist on this machine."""
-    unit = next(deployment.glob("*.service"))
-    text = unit.read_text(encoding="utf-8").replace("/opt/honed/venv/bin/honed", "/bin/true")
-    copy = tmp_path / unit.name
-    copy.write_text(text, encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if unit.name in line]
-    assert not said, said
-
-
-def test_the_image_is_careful(deployment: Path) -> None:
-    text = (deployment / "Dockerfile").read_text(encoding="utf-8")
-    instructions = re.findall(r"^([A-Z]+) ", text, re.M)
-    assert instructions[0] == "FROM" and instructions[-1] == "CMD"
-    assert instructions.index("USER") < instructions.index("CMD") and "USER 10001" in text
-    assert "/readyz" in text and "8123" in text and "HF_HUB_OFFLINE=1" in text
-    after = text[text.index("USER 10001") :]
-    assert "pip" not in after and "apt" not in after and "curl" not in after
-    assert (deployment / ".dockerignore").read_text(encoding="utf-8").split() == ["*", "!model", "!packages"]
-
-
-def test_deployments_are_checked(network_bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="C003"):
-        deploy(network_bundle, tmp_path / "out", port=70000)
-    with pytest.raises(BundleError, match="B030"):
-        deploy(network_bundle, tmp_path / "out", engine="fast; rm -rf /")
-    broken = Path(shutil.copytree(network_bundle, tmp_path / "broken"))
-    (broken / "problem.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(BundleError, match="B004"):
-        deploy(broken, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_name_cannot_write_the_unit(network_bundle: Path, tmp_path: Path) -> None:
-    model = dataclasses.replace(Model.load(network_bundle), name="x\nExecStartPre=/bin/sh ; $(id) {{ port }}")
-    model.save(tmp_path / "model")
-    unit = next(deploy(tmp_path / "model", tmp_path / "out").glob("*.service"))
-    assert unit.name == "honed-x-execstartpre-bin-sh-id-port.service"
-    assert "ExecStartPre=" not in unit.read_text(encoding="utf-8")
 
 
 def test_the_commands(network_bundle: Path, tmp_path: Path) -> None:

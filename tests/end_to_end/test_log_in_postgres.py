@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import served
 from tests.unit.test_prediction_log import record, until
 
 psycopg: Any = pytest.importorskip("psycopg", reason="psycopg is not installed")
@@ -119,6 +120,24 @@ def test_a_database_that_is_not_there_yet(server: Server, tmp_path: Path) -> Non
     server.start()
     assert until(lambda: log.health()["written"] == 1 and log.health()["ok"])
     log.close()
+
+
+def test_a_server_outlives_its_database(server: Server, bundle: Path, tmp_path: Path) -> None:
+    """Requests are answered while the database is away, /healthz says so, and nothing is missing once it is back."""
+    honed = served.started(bundle, "--log", server.url, cwd=tmp_path)
+    try:
+        assert honed.ask(headers={"X-Request-ID": "before"}).status_code == 200
+        assert until(lambda: honed.log()["written"] == 1)
+        server.stop()
+        for number in range(20):
+            assert honed.ask(headers={"X-Request-ID": f"away{number}"}).status_code == 200
+        assert until(lambda: not honed.log()["ok"])
+        assert honed.ready()
+        server.start()
+        assert until(lambda: honed.log()["ok"] and honed.log()["written"] == 21)
+        assert server.count() == 21 and honed.log()["dropped"] == 0
+    finally:
+        served.ended(honed)
 
 
 def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:

@@ -10,65 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 
 from honed.files import read_json, write_json
 from honed.model import Model
 from honed.serving.keys import new_key
-
-TEXTS = ["my laptop does not start", "the printer is jammed", "reset my password", "wifi is slow", "paper is out"]
-
-
-@dataclass
-class Server:
-    """A server process and where it answers."""
-
-    process: subprocess.Popen[str]
-    url: str
-
-    def workers(self) -> list[psutil.Process]:
-        """Its worker processes that are alive."""
-        found = []
-        for process in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if "honed.serving.worker" in " ".join(process.cmdline()):
-                    found.append(process)
-        return found
-
-    def ready(self) -> bool:
-        """What /readyz says."""
-        return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
-
-    def ask(self, text: str = TEXTS[0], **named: Any) -> httpx.Response:
-        """One prediction."""
-        return httpx.post(f"{self.url}/predict", json={"text": text}, timeout=60, **named)
-
-
-def started(*arguments: str | Path) -> Server:
-    command = [sys.executable, "-m", "honed", "serve", *map(str, arguments), "--port", "0", "--allow-unfit", "a test"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Page: "):
-            return Server(process, line.split()[1].rstrip("/"))
-    raise AssertionError(f"the server ended with {process.wait()}")
-
-
-def ended(server: Server) -> None:
-    if server.process.poll() is None:
-        server.process.kill()
-    server.process.wait()
-    assert server.process.stdout is not None
-    server.process.stdout.close()
+from tests.served import TEXTS, Server, ended, started, until
 
 
 @pytest.fixture
@@ -76,14 +29,6 @@ def server(bundle: Path) -> Iterator[Server]:
     found = started(bundle)
     yield found
     ended(found)
-
-
-def until(condition: Any, limit_s: float) -> float:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < limit_s, "it did not happen in time"
-        time.sleep(0.02)
-    return time.monotonic() - begin
 
 
 def test_answers_are_those_of_the_model(server: Server, bundle: Path) -> None:

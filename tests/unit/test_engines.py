@@ -245,7 +245,7 @@ def test_a_loss_is_counted(model: Model) -> None:
     ],
 )
 def test_what_is_accepted(name: str, told: Agreement, n: int, accepted: bool) -> None:
-    verdict, reason = choosing._judge(KINDS[name], told, Rows([("a",)] * n, None, "yours"), 0.3)
+    verdict, reason = choosing._judge(KINDS[name], told, n, 0.3)
     assert verdict is accepted and reason
 
 

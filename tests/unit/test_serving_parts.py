@@ -16,6 +16,8 @@ from honed.serving import wire
 from honed.serving.answers import answered
 from honed.serving.check import parsed, rows_of
 from honed.serving.keys import digest_of, known, new_key, read_keys
+from honed.serving.process import SPINS, surroundings
+from honed.serving.pulse import Pulse
 from honed.serving.worker import answer, arrays_of
 
 SCHEMA = {
@@ -113,3 +115,33 @@ def test_a_row_on_which_the_model_fails_spoils_no_other(finished_run: Path) -> N
     with pytest.raises(ServeError) as caught:
         answered(head, arrays, 0, 2)
     assert caught.value.code == "H015" and caught.value.details["row"] == 1
+
+
+@pytest.mark.parametrize(
+    ("looks", "stuck"),
+    [
+        ([["S 5 1", "S 0 0"], ["S 5 1", "S 0 0"]], True), ([["T 5 1"], ["T 5 1"]], True),
+        ([["S 5 1"], ["S 6 1"]], False), ([["S 5 1", "R 0 0"], ["S 5 1", "R 0 0"]], False), ([["D 5 1"], ["D 5 1"]], False),
+        ([["S 5 1"], []], False), ([["S 5 1"]], False), ([["S x"], ["S x"]], False),
+    ],
+)  # fmt: skip
+def test_only_a_process_that_does_nothing_is_stuck(looks: list[list[str]], stuck: bool, tmp_path: Path) -> None:
+    """Asleep or stopped without use of the processor, twice; never on the first look, never when nothing can be read."""
+    pulse = Pulse(7, proc=tmp_path)
+    found = False
+    for threads in looks:
+        for number, thread in enumerate(threads):
+            state, *used = thread.split()
+            place = tmp_path / "7" / "task" / str(number)
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "stat").write_text(f"{number} (odd ) name) {state} {'0 ' * 10}{' '.join(used)} 0 0\n")
+        if not threads:
+            (tmp_path / "7" / "task" / "0" / "stat").unlink()
+        found = pulse.stuck()
+    assert found is stuck
+
+
+def test_threads_of_a_worker_sleep_soon_unless_told_otherwise() -> None:
+    assert surroundings({"A": "b"}) == {"A": "b", "GOMP_SPINCOUNT": SPINS}
+    for own in ({"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "7"}):
+        assert surroundings(own) == own

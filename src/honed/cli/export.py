@@ -22,7 +22,8 @@ def export(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Rows to check the export on; with labels its loss of accuracy is measured.")
+        str | None,
+        typer.Option(help="Rows to check the export or the engines on; with labels the loss of accuracy is measured."),
     ] = None,
     deploy: Annotated[
         Path | None, typer.Option(help="Folder for a systemd unit and a Dockerfile that serve the model.")
@@ -40,7 +41,8 @@ def export(
     if deploy is not None:
         from honed.verbs.export import deploy as write
 
-        print(f"Written: {write(bundle, deploy, port=port, engine=engine)}. Its README.md says what to do.")
+        place = write(bundle, deploy, port=port, engine=engine, data=data, progress=edge.bars())
+        print(f"Written: {place}. Its README.md says what to do.")
     if to is None or out is None:
         return
     from honed.verbs.export import export as write_export

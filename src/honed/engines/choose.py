@@ -16,6 +16,7 @@ from honed.engines.agreement import Agreement, agreement
 from honed.engines.host import cache_folder, cpu_name, digest_of, host_key, versions
 from honed.engines.kinds import DEFAULT, KINDS, OWN, Kind
 from honed.engines.prepare import available, engine_of, is_network, sample_inputs
+from honed.engines.proof import Proof, proof_of
 from honed.engines.results import EngineChoice, EngineResult, Use, fastest
 from honed.engines.rows import Rows, rows_for
 from honed.errors import RunError
@@ -50,7 +51,7 @@ def choose(
     data : path, list, frame, optional
         Rows to compare on, best with their labels: then the loss is measured. Without labels the share of changed
         answers stands for it. Left out, the rows the run held out are taken where its folder still has them, and
-        without any rows only engines in full precision are considered.
+        without any rows only engines in full precision are considered, and those that a proof beside the bundle is about.
     use : str
         ``"single"`` for requests one at a time, ``"batch"`` for files.
     max_loss_points : float
@@ -73,9 +74,10 @@ def choose(
     if remembered is not None and remembered.rows:
         return remembered.for_use(use)
     rows = rows_for(model, data)
-    if remembered is not None and not rows.n:
+    proof = None if rows.n else proof_of(model)
+    if remembered is not None and not rows.n and proof is None:
         return remembered.for_use(use)
-    found = _measure(model, rows, use, bound, progress or Silent())
+    found = _measure(model, rows, proof, use, bound, progress or Silent())
     with contextlib.suppress(RunError):  # a cache that cannot be written is no reason not to answer
         write_json(place, found.as_dict())
     return found
@@ -116,7 +118,7 @@ def _remembered(place: Path) -> EngineChoice | None:
         return None
 
 
-def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progress) -> EngineChoice:
+def _measure(model: Model, rows: Rows, proof: Proof | None, use: Use, bound: float, progress: Progress) -> EngineChoice:
     begin = time.monotonic()
     with progress.step("preparing engines", len(KINDS)) as step:
         found: dict[str, Predictor | str] = {}
@@ -126,10 +128,9 @@ def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progres
             step.advance(1)
     predictors = {name: engine for name, engine in found.items() if not isinstance(engine, str)}
     with progress.step("comparing and timing engines"):
-        agreements = _agreements(model, rows, predictors)
+        agreements = _agreements(model, rows, proof, predictors)
         inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 8
-        one = timing.typical(predictors[DEFAULT], inputs)
-        milliseconds = timing.single_ms(predictors, [one])
+        milliseconds = timing.weighed_ms(predictors, *timing.short_and_long(predictors[DEFAULT], inputs))
         speeds = timing.rows_per_s(predictors, inputs)
     results = []
     for name, kind in KINDS.items():
@@ -138,38 +139,47 @@ def _measure(model: Model, rows: Rows, use: Use, bound: float, progress: Progres
             results.append(EngineResult(name, kind.title, "not available", engine))
             continue
         told = agreements[name]
-        accepted, reason = _judge(kind, told, rows, bound)
+        carried = proof is not None and told.loss_points is not None
+        accepted, reason = _judge(kind, told, proof.rows if proof else rows.n, bound, carried=carried)
         results.append(
             EngineResult(
                 name,
                 kind.title,
                 "accepted" if accepted else "refused",
                 reason,
-                milliseconds[name],
+                milliseconds[name][0],
                 speeds[name],
                 told.loss_points,
                 told.measured,
                 told.changed,
                 min(told.difference, 1e9),
+                *milliseconds[name][1:],
             )
         )
     engines = tuple(results)
+    n, source = (proof.rows, "carried") if proof else (rows.n, rows.source)
     return EngineChoice(
-        fastest(engines, use), use, engines, rows.n, rows.source, _rows_key(rows), bound, cpu_name(), versions(),
+        fastest(engines, use), use, engines, n, source, _rows_key(rows), bound, cpu_name(), versions(),
         time.monotonic() - begin,
     )  # fmt: skip
 
 
-def _agreements(model: Model, rows: Rows, predictors: dict[str, Predictor]) -> dict[str, Agreement]:
+def _agreements(
+    model: Model, rows: Rows, proof: Proof | None, predictors: dict[str, Predictor]
+) -> dict[str, Agreement]:
     inputs = rows.inputs or sample_inputs(model)
     reference = predictors[DEFAULT].outputs(inputs)
-    return {
-        name: agreement(model, rows, reference, reference if name == DEFAULT else predictor.outputs(inputs))
-        for name, predictor in predictors.items()
-    }
+    found = {}
+    for name, predictor in predictors.items():
+        told = agreement(model, rows, reference, reference if name == DEFAULT else predictor.outputs(inputs))
+        carried = (
+            proof.agreement(model, name, predictor) if proof and told.difference <= KINDS[name].tolerance else None
+        )
+        found[name] = carried or told
+    return found
 
 
-def _judge(kind: Kind, told: Agreement, rows: Rows, bound: float) -> tuple[bool, str]:
+def _judge(kind: Kind, told: Agreement, n: int, bound: float, *, carried: bool = False) -> tuple[bool, str]:
     """Whether an engine may be used, and the sentence that says why."""
     if not told.difference <= kind.tolerance:
         return False, f"its outputs differ by {100 * told.difference:.1f} % of the largest"
@@ -180,7 +190,8 @@ def _judge(kind: Kind, told: Agreement, rows: Rows, bound: float) -> tuple[bool,
             return True, "it computes in full precision and gives the same outputs"
         return False, "it rounds, and there are no rows to measure what that costs: pass --data"
     what = "it loses" if told.measured else "without labels, changed answers count as lost: it may lose"
-    sentence = f"{what} {max(0.0, told.loss_points):.2f} points on {rows.n:,} rows"
+    elsewhere = ", measured elsewhere; it gives the same numbers here" if carried else ""
+    sentence = f"{what} {max(0.0, told.loss_points):.2f} points on {n:,} rows{elsewhere}"
     if told.loss_points > bound:
         return False, f"{sentence}, more than the {bound:g} allowed"
     return True, sentence

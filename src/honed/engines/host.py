@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
 
 def host_key() -> str:
     """Sixteen letters for processor and versions: what was measured on one host says nothing about another."""
-    return _short(repr((cpu_name(), _flags(), sorted(versions().items()))))
+    return short(repr((cpu_name(), _flags(), sorted(versions().items()))))
 
 
 def cache_folder() -> Path:
@@ -49,12 +49,23 @@ def cache_folder() -> Path:
 def digest_of(network: Any) -> str:
     """Sixteen letters for a network: its weights, its structure, and the versions that write it out."""
     digest = hashlib.sha256(repr(network).encode())
+    _add_weights(digest, network)
+    digest.update(repr(sorted(versions().items())).encode())
+    return digest.hexdigest()[:16]
+
+
+def weights_digest(network: Any) -> str:
+    """Sixteen letters for the weights of a network alone, the same on every machine and with all versions."""
+    digest = hashlib.sha256()
+    _add_weights(digest, network)
+    return digest.hexdigest()[:16]
+
+
+def _add_weights(digest: Any, network: Any) -> None:
     for name, value in sorted(network.state_dict().items()):
         tensor = value.detach().cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(memoryview(tensor.reshape(-1).view(_bytes_type()).numpy()))
-    digest.update(repr(sorted(versions().items())).encode())
-    return digest.hexdigest()[:16]
 
 
 def _bytes_type() -> Any:
@@ -69,5 +80,6 @@ def _flags() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Sixteen letters for a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -21,11 +21,13 @@ class EngineResult:
     reason : str
         One sentence: why.
     single_ms : float or None
-        Milliseconds for one request of typical length, the median of several.
+        Milliseconds for one request, the weighed mean of a short and a long one.
     rows_per_s : float or None
         Rows a second in batches.
     loss_points, measured, changed, difference
         See :class:`honed.engines.agreement.Agreement`.
+    short_ms, long_ms : float or None
+        Milliseconds for a short and for a long request, each the median of several.
     """
 
     name: str
@@ -38,6 +40,8 @@ class EngineResult:
     measured: bool = False
     changed: float | None = None
     difference: float | None = None
+    short_ms: float | None = None
+    long_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class EngineChoice:
     use : str
         ``"single"``: one request at a time, for serving. ``"batch"``: many rows, for files.
     rows, rows_source : int, str
-        On how many rows answers were compared: "yours", "validation" or "none".
+        On how many rows answers were compared: "yours", "validation", "carried" (elsewhere, see :mod:`honed.engines.proof`)
+        or "none".
     rows_key : str
         Says whether two choices were measured on the same rows.
     max_loss_points : float

@@ -12,8 +12,11 @@ from typing import Any
 from honed.bundle.manifest import Manifest, read_manifest
 from honed.bundle.open import check_files
 from honed.engines.kinds import AUTO, OWN, kind_of
+from honed.engines.proof import FILE as PROOF
 from honed.errors import BundleError, ConfigError
 from honed.files import whole_folder
+from honed.model import Model
+from honed.progress import Progress
 
 TEMPLATES = {
     "unit.service": "honed-{name}.service",
@@ -25,8 +28,13 @@ PACKAGED = "packages"
 """Subfolder of the deployment where a wheel of Honed may lie, for machines that reach no package index."""
 
 
-def write_deployment(bundle: Path, out: Path, *, port: int = 8000, engine: str = AUTO) -> Path:
+def write_deployment(
+    bundle: Path, out: Path, *, port: int = 8000, engine: str = AUTO, data: Any = None, progress: Progress | None = None
+) -> Path:
     """Write the folder, with a verified copy of the bundle inside; whole or not at all.
+
+    For the engine "auto" the folder also gets what every engine costs in answers, measured here on ``data`` or on the rows the
+    run held out: the server has no rows, and without it would take none that rounds.
 
     Raises
     ------
@@ -45,10 +53,20 @@ def write_deployment(bundle: Path, out: Path, *, port: int = 8000, engine: str =
         check_files(place / "model", manifest)
         (place / PACKAGED).mkdir()
         (place / PACKAGED / ".keep").touch()
+        proof = engine == AUTO and _prove(bundle, place, data, progress)
         for template, name in TEMPLATES.items():
-            facts = _facts(manifest, port, engine)
+            facts = {**_facts(manifest, port, engine), "proof": PROOF if proof else ""}
             (place / name.format(**facts)).write_text(render(template, facts), encoding="utf-8")
     return out
+
+
+def _prove(bundle: Path, place: Path, data: Any, progress: Progress | None) -> bool:
+    from honed.engines.choose import choose
+    from honed.engines.prepare import is_network
+    from honed.engines.proof import write_proof
+
+    model = Model.load(bundle)
+    return is_network(model.predictor) and write_proof(model, choose(model, data, progress=progress), place)
 
 
 def render(template: str, facts: dict[str, Any]) -> str:

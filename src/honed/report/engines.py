@@ -13,6 +13,7 @@ from honed.exporting.write import ExportReport
 SOURCES = {
     "yours": "your rows",
     "validation": "the rows the run held out for choosing",
+    "carried": "rows that are not here; what was measured of them came with the bundle",
     "none": "no rows; pass --data with labelled rows, and faster engines can be considered",
 }
 

@@ -25,7 +25,8 @@ class Limits:
     connections : int
         Most connections at a time.
     silence_s, hang_s : float
-        A worker that says nothing for this long is not ready; after ``hang_s`` it is replaced.
+        A worker that says nothing for this long is not ready, and replaced when it does nothing either; after
+        ``hang_s`` it is replaced whatever it does.
     start_s : float
         Longest time in which a worker must have its model ready.
     drain_s : float

@@ -38,13 +38,24 @@ def export(
     return export_model(loaded, to, Path(out), data=data, progress=progress)
 
 
-def deploy(bundle: str | Path, out: str | Path, *, port: int = 8000, engine: str = "auto") -> Path:
+def deploy(
+    bundle: str | Path, out: str | Path, *, port: int = 8000, engine: str = "auto", data: Any = None,
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Write what an administrator needs to serve a bundle: a systemd unit, a Dockerfile, and a README; returns ``out``.
+
+    Parameters
+    ----------
+    engine : str
+        What the server computes with; for "auto" the engines are measured here, so that the server may choose among all that
+        agree although it has no rows.
+    data : path, list, or frame, optional
+        Rows to measure on, best with their labels; the run's own when left out.
 
     Raises
     ------
-    BundleError, ConfigError [C003], RunError [R010, R011]
+    BundleError, ConfigError [C003], DataError, RunError [R010, R011]
     """
     from honed.exporting.deploy import write_deployment
 
-    return write_deployment(Path(bundle), Path(out), port=port, engine=engine)
+    return write_deployment(Path(bundle), Path(out), port=port, engine=engine, data=data, progress=progress)
