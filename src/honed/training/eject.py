@@ -18,6 +18,7 @@ import torch
 from honed.config import fill, load
 from honed.data.read import read_table
 from honed.networks.engine import run_encoded
+from honed.networks.learning import shape_for_learning
 from honed.networks.precision import autocast
 from honed.tasks.contract import Decision, Problem
 from honed.tasks.registry import get_task
@@ -74,6 +75,7 @@ def parameter_groups():
 
 # --- the loop
 encoded = network.encode([inputs[i] for i in train_rows])
+shape_for_learning(network, encoded, dropout={dropout})
 truth = targets[train_rows]
 optimizer = torch.optim.AdamW(parameter_groups(), betas=(0.9, 0.98), eps=1e-6, fused=True)
 torch.manual_seed(SEED)

@@ -11,6 +11,7 @@ import numpy as np
 
 from honed.files import read_json, whole_file, write_json
 from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.networks.learning import learning
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
@@ -22,6 +23,9 @@ from honed.training.session import Part, Session
 MODEL_IS_LARGE = 200_000_000
 """Above so many parameters, low-rank adapters train instead of all weights."""
 LEARNING_RATE, LORA_RATE, HEAD_RATE = 1e-4, 1e-3, 1e-4
+"""Highest rates for batches of ``BATCH`` examples; larger batches learn faster by the square root of their size."""
+BATCH, LARGE_BATCH, MANY_ROWS = 32, 64, 4000
+"""Examples in one optimizer step, and with so many training rows that steps are plenty."""
 FACTORS = (1.0, 0.5, 2.0, 0.25, 0.7, 1.4)
 """Learning rates that start the race, as multiples of the default, the strongest default first."""
 RACE_ROWS = 1000
@@ -56,7 +60,8 @@ class FineTuneRecipe(Recipe):
         judge = _judge(session, network, watch) if watch else None
         folder = session.folder / "checkpoint" / f"{self.name}-{tag}"
         total = plan.epochs * steps_per_epoch(len(part), plan.batch_size)
-        with session.progress.step(f"{self.title} ({tag})", total) as step:
+        dropout = session.config.training.dropout
+        with session.progress.step(f"{self.title} ({tag})", total) as step, learning(network, encoded, dropout):
             trace = train(
                 network,
                 encoded,
@@ -122,18 +127,19 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     if wanted == "auto" and n_parameters > MODEL_IS_LARGE:
         wanted = "lora"
     longest = max(item["length"] for item in encoded)
-    room = memory.make_it_fit(network, settings.batch_size, longest, settings.memory_limit_mib, wanted)
+    size = settings.batch_size or (LARGE_BATCH if len(encoded) >= MANY_ROWS else BATCH)
+    room = memory.make_it_fit(network, size, longest, settings.memory_limit_mib, wanted)
     session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
-    session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size != 32), memory_note)
+    session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
     epochs = settings.epochs or default_epochs(len(encoded))
     session.choose("training.epochs", epochs, _origin(settings.epochs > 0), f"for {len(encoded):,} training rows")
-    rate = settings.learning_rate or default_rate(n_parameters, room.lora)
+    faster = math.sqrt(room.batch_size / BATCH)
     plan = Plan(
         epochs,
         room.batch_size,
-        rate,
-        HEAD_RATE,
+        settings.learning_rate or default_rate(n_parameters, room.lora) * faster,
+        HEAD_RATE * faster,
         settings.layer_decay,
         settings.weight_decay,
         session.precision(),
@@ -149,7 +155,7 @@ def _origin(yours: bool) -> str:
 
 def default_epochs(n: int) -> int:
     """Passes over the data: few rows are read more often."""
-    return int(np.clip(round(math.sqrt(150_000 / max(1, n))), 3, 10))
+    return int(np.clip(round(math.sqrt(80_000 / max(1, n))), 3, 10))
 
 
 def default_rate(n_parameters: int, lora: bool) -> float:
@@ -203,17 +209,12 @@ def race(session: Session, network: Any, encoded: list[Any], part: Part, plan: P
 def _race_one(
     session: Session, network: Any, encoded: list[Any], part: Part, plan: Plan, factor: float, rows: Array, held: Array
 ) -> float:
-    starter = with_head(session.frozen_network(), probe_head_of_rows(session, part, rows))
+    starter = with_head(session.frozen_network(), probe_head(session, part.take(rows)))
     if not session.config.training.train_embeddings:
         freeze_embeddings(starter)
     short = dataclasses.replace(plan, epochs=2, learning_rate=plan.learning_rate * factor, patience=1000)
     chosen = [encoded[row] for row in rows]
-    train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)
+    with learning(starter, chosen, session.config.training.dropout):
+        train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)
     outputs = run_encoded(starter, [encoded[row] for row in held], starter, precision=plan.precision)
     return -utility(session.task, session.problem, session.settings, outputs, part.targets[held])[1]
-
-
-def probe_head_of_rows(session: Session, part: Part, rows: Array) -> dict[str, Array]:
-    """The probe's head of a few rows, computed once for all starters."""
-    head: dict[str, Array] = session.remember("race head", lambda: probe_head(session, part.take(rows)))
-    return head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,11 @@ class ProbeRecipe(_FrozenRecipe):
 
 
 def probe_head(session: Session, part: Part) -> dict[str, Array]:
-    """The head a probe fits on the frozen features of a part."""
-    features = session.frozen_features(part)
-    return session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)
+    """The head a probe fits on the frozen features of a part; once for the same rows."""
+
+    def fit() -> dict[str, Array]:
+        features = session.frozen_features(part)
+        return session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)
+
+    found: dict[str, Array] = session.remember(f"probe of {blake2b(part.rows.tobytes()).hexdigest()}", fit)
+    return found

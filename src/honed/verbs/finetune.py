@@ -282,7 +282,12 @@ def _keep_for_eject(session: Session, prepared: Prepared, state: RunState) -> No
         "n_train": len(session.train),
         "n_validation": len(session.validation),
     }
-    extra = {"problem": session.problem.as_dict(), "train_embeddings": session.config.training.train_embeddings}
+    training = session.config.training
+    extra = {
+        "problem": session.problem.as_dict(),
+        "train_embeddings": training.train_embeddings,
+        "dropout": training.dropout,
+    }
     write_json(session.folder / "eject.json", {**facts, **extra, **read_json(plan)})
 
 
