@@ -1,7 +1,8 @@
 """A lane: the queue, the batches and the worker of one version of a model; a dead worker is replaced.
 
-A batch is sent the moment the worker is free. What arrives while it computes makes the next batch, so a single client
-never waits for others and many clients share the work.
+A batch is sent when the worker is free. What arrives while it computes makes the next batch, so a single client never waits
+for others and many clients share the work. Clients that were answered together come back one after the other: as many as
+the last batch had are waited for, though never longer than a part of the time that batch took.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from honed.serving.settings import Limits
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S = 0.1, 10.0, 30.0
 MOST_TRIES = 2
+GATHER_SHARE, GATHER_MOST_S = 0.2, 0.005
+"""The longest wait for the companions of the last batch, as a share of its time and in seconds."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Lane:
         self.stopping = False
         self._queue: deque[Asked] = deque()
         self._busy = False
+        self._last_size, self._last_s = 1, 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -126,6 +130,7 @@ class Lane:
             if not self._queue:
                 await self._sleep(process)
                 continue
+            await self._gather()
             batch = self._take()
             if batch:
                 self._busy = True
@@ -142,6 +147,14 @@ class Lane:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _gather(self) -> None:
+        """Wait a moment for as many requests as the last batch had."""
+        until = time.monotonic() + min(GATHER_MOST_S, GATHER_SHARE * self._last_s)
+        while len(self._queue) < self._last_size and (left := until - time.monotonic()) > 0:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left)
 
     def _take(self) -> list[Asked]:
         """Requests for one batch. One that was there when a worker died goes alone, so that it harms no other."""
@@ -171,7 +184,8 @@ class Lane:
             return
         self.counts.batches += 1
         self.counts.rows += len(rows)
-        self.counts.on_batch(len(rows), time.perf_counter() - begin)
+        self._last_size, self._last_s = len(batch), time.perf_counter() - begin
+        self.counts.on_batch(len(rows), self._last_s)
         start = 0
         for asked in batch:
             self._forget(asked)

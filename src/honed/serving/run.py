@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import signal
 import socket
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from honed.errors import ServeError
 from honed.serving.app import make_app
@@ -34,16 +34,6 @@ def listening(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _http_class() -> type[Any]:
-    if importlib.util.find_spec("httptools"):
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-        return HttpToolsProtocol
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    return H11Protocol
-
-
 class Quiet(uvicorn.Server):
     """uvicorn without signal handlers of its own: :func:`serve_until_told` has them."""
 
@@ -56,7 +46,7 @@ class Quiet(uvicorn.Server):
 def server_for(service: Service, limits: Limits) -> Quiet:
     """The HTTP server of a service."""
     config = uvicorn.Config(
-        make_app(service), http=guarded(_http_class(), limits.header_s), lifespan="off", log_config=None, access_log=False,
+        make_app(service), http=guarded(HttpToolsProtocol, limits.header_s), lifespan="off", log_config=None, access_log=False,
         server_header=False, date_header=False, ws="none", limit_concurrency=limits.connections, timeout_keep_alive=30,
         timeout_graceful_shutdown=int(limits.drain_s), proxy_headers=False,
     )  # fmt: skip

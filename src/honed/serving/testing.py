@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
 from honed.serving.keys import Key
 from honed.serving.log import PredictionLog
 from honed.serving.run import listening, server_for
@@ -32,7 +34,7 @@ def running(
 ) -> Iterator[Running]:  # fmt: skip
     """Serve bundles on a free port of this machine until the block ends. Raises what keeps a bundle from being served."""
     sock = listening("127.0.0.1", 0)
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 

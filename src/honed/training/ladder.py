@@ -132,30 +132,42 @@ def _out_of_fold(session: Session, recipe: Recipe) -> Array:
 
 
 REFIT_SECONDS = 60.0
-"""The method that won is fitted again on all rows when that took at most so long the first time."""
+"""What took at most so long the first time is fitted again on all rows."""
 
 
 def refit_best(session: Session, ladder: Ladder) -> Predictor | None:
     """The method that won, fitted again on training and validation rows together; None where that is not worth it.
 
-    The new fit is kept only if it does at least as well on the validation rows, which it has now seen, as the old one
-    did when it had not.
+    Of an average of two, the part that is cheap is fitted again, the other kept where it would take too long. The new fit is
+    kept only if it does at least as well on the validation rows, which it has now seen, as the old one did when it had not.
     """
     best = ladder.best
     assert best is not None
     parts = {"soup": ("probe", "fine-tune")}.get(best.name, (best.name,))
-    cost = sum(ladder.candidates[name].seconds for name in parts)
-    if session.folds > 1 or cost > min(REFIT_SECONDS, session.time_left()):
+    again = _affordable(session, ladder, parts)
+    if session.folds > 1 or not again:
         return None
     everything: Part = joined(session.train, session.validation)
     known = {recipe.name: recipe for recipe in recipes(session, ladder)}
-    fitted = [known[name].fit(session, everything, None, "all rows") for name in parts]
+    fitted = [
+        known[name].fit(session, everything, None, "all rows") if name in again else ladder.candidates[name].predictor
+        for name in parts
+    ]
     predictor = fitted[0] if len(fitted) == 1 else mixed(fitted[0], fitted[1], session)
     outputs = predictor.outputs(session.validation.inputs)
     worth = utility(session.task, session.problem, session.settings, outputs, session.validation.targets)
     if worth < best.utility:
         return None
-    session.choose(
-        "final fit", "training and validation rows", "chosen", "the method that won, fitted again on all of them"
-    )
+    what = "the method that won" if len(again) == len(parts) else f"the part of it that is quick to fit ({again[0]})"
+    session.choose("final fit", "training and validation rows", "chosen", f"{what}, fitted again on all of them")
     return predictor
+
+
+def _affordable(session: Session, ladder: Ladder, parts: tuple[str, ...]) -> list[str]:
+    """Parts that are fitted again, the cheapest first, within the time there is."""
+    left, again = min(REFIT_SECONDS, session.time_left()), []
+    for name in sorted(parts, key=lambda part: ladder.candidates[part].seconds):
+        left -= ladder.candidates[name].seconds
+        if left >= 0:
+            again.append(name)
+    return again

@@ -65,6 +65,8 @@ def serve(
     """
     import asyncio
 
+    import uvloop
+
     from honed.serving.keys import read_keys
     from honed.serving.run import listening, serve_until_told
     from honed.serving.service import Service
@@ -89,7 +91,8 @@ def serve(
             service = Service(settings, known, _log(log, log_text))
             await serve_until_told(service, paths, shadows, sock, lambda: started(url) if started else None)
 
-        asyncio.run(whole())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(whole())
 
 
 def _address(host: str, port: int) -> str:
