@@ -180,7 +180,28 @@ def test_saying_i_do_not_know_buys_accuracy() -> None:
     )
     assert found.abstention is not None
     assert found.abstention.score_answered.value > found.abstention.score_all.value + 0.1
-    assert 0.3 < found.abstention.coverage < 0.9
+    assert 0.3 < found.abstention.coverage.low < found.abstention.coverage.value < found.abstention.coverage.high < 0.9
+
+
+def test_shares_have_the_intervals_of_wilson() -> None:
+    """Known values: 400 of 800 are 50 % (46.5 to 53.5), 0 of 35 are 0 % (0 to 9.9), 35 of 35 are 100 % (90.1 to 100)."""
+    numbered = {text: i for i, text in enumerate(rows().column("text"))}
+    found = evaluated(
+        lambda text: (honest(text)[0], 0.95 if numbered.get(text, 0) % 2 else 0.7), decision=Decision(unsure_below=0.8)
+    )
+    doubt = found.abstention
+    assert doubt is not None and doubt.out_of_scope_n == 35 and doubt.out_of_scope_flagged is not None
+    assert vars(doubt.coverage) == pytest.approx({"value": 0.5, "low": 0.4654, "high": 0.5346}, abs=1e-4)
+    assert vars(doubt.out_of_scope_flagged) == pytest.approx({"value": 1.0, "low": 0.9011, "high": 1.0}, abs=1e-4)
+    sure = evaluated(honest).abstention
+    assert sure is not None and sure.out_of_scope_flagged is not None
+    assert vars(sure.out_of_scope_flagged) == pytest.approx({"value": 0.0, "low": 0.0, "high": 0.0989}, abs=1e-4)
+    steady = evaluated(lambda text: (int("toner" in text.lower()), 0.95), rows(100))
+    capitals = next(edit for edit in steady.robustness if edit.name == "upper_case")
+    assert vars(capitals.changed) == pytest.approx({"value": 0.0, "low": 0.0, "high": 0.037}, abs=1e-4)
+    shaken = evaluated(lambda text: (int("toner" in text), 0.95), rows(100))
+    capitals = next(edit for edit in shaken.robustness if edit.name == "upper_case")
+    assert vars(capitals.changed) == pytest.approx({"value": 0.5, "low": 0.4038, "high": 0.5962}, abs=1e-4)
 
 
 def test_the_worst_errors_say_why() -> None:

@@ -54,6 +54,15 @@ def test_the_terminal_fits_its_width(finished_run: Path) -> None:
         text = console.file.getvalue()  # type: ignore[attr-defined]
         assert found.verdict.answer.upper() in text
         assert max(map(len, text.splitlines())) <= width
+        assert "of the rows get an answer" in text and "answers changed (95 %)" in text
+
+
+def test_shares_of_a_page_have_their_intervals(finished_run: Path) -> None:
+    page, facts = page_of(finished_run), json.loads((finished_run / "report.json").read_text())["evaluation"]
+    doubt = facts["abstention"]
+    for share in (doubt["coverage"], doubt["out_of_scope_flagged"], *(row["changed"] for row in facts["robustness"])):
+        assert share["low"] <= share["value"] <= share["high"]
+        assert f"{100 * share['low']:.1f} – {100 * share['high']:.1f}" in page
 
 
 def test_the_card_says_what_a_buyer_asks(finished_run: Path) -> None:

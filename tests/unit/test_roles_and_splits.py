@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,3 +104,22 @@ def test_the_mix_is_kept() -> None:
     for part in (split.train, split.validation, split.test):
         shares = np.bincount(targets[part], minlength=3) / len(part)
         assert np.abs(shares - [0.8, 0.15, 0.05]).max() < 0.02
+
+
+@pytest.mark.parametrize("share", [0.35, 0.9, 1.0])
+def test_one_chain_of_near_duplicates_leaves_rows_for_every_part(share: float) -> None:
+    """Texts made from one template are all joined: they are divided all the same, and the sentence does not say otherwise."""
+    n = 300
+    clusters = np.where(np.arange(n) < share * n, 0, -1)
+    targets = np.random.default_rng(0).integers(0, 3, n)
+    split = split_rows(read_table({"a": list(range(n))}), SplitHint("stratify", "a"), targets, clusters=clusters)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [180, 60, 60]
+    assert "near duplicates" not in split.description
+
+
+def test_one_entity_that_has_nearly_all_rows_is_learnt_from() -> None:
+    n = 300
+    for owners in (["one"] * n, ["one"] * 200 + [f"p{i}" for i in range(100)]):
+        split = split_rows(read_table({"who": owners}), SplitHint("group", "who"), np.arange(n) % 2)
+        learnt = {owners[row] for row in split.train}
+        assert "one" in learnt and not learnt & {owners[row] for row in split.test}

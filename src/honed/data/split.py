@@ -12,6 +12,9 @@ from honed.data.table import Table
 Array = np.ndarray[Any, np.dtype[Any]]
 FEW, SHARE_OF_FEW = 200, 0.2
 """With little data a part is enlarged to 200 rows, but never beyond a fifth of all rows."""
+LARGEST_CLUSTER = 0.3
+"""Near duplicates are found by chains: one that holds more than this share of all rows joins rows that are not alike, as
+texts made from one template do. It is not kept together; what is alike is left out of the claim by the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,16 @@ def split_rows(
         Shares of the rows; 0 leaves that part empty.
     """
     n = table.n_rows
-    sizes = [_size(n, test), _size(n, validation)]
+    sizes, together = [_size(n, test), _size(n, validation)], False
     if hint.kind == "time" and hint.column:
         order = _by_time(table.column(hint.column))
         parts = _cut(order, sizes)
     else:
         units = _units(table, hint, clusters)
+        together = hint.kind != "group" and len(np.unique(units)) < n
         parts = _draw(units, _strata(targets), sizes, np.random.default_rng(seed))
     held, watched, rest = parts
-    return Split(rest, watched, held, _described(hint, rest, watched, held, clusters))
+    return Split(rest, watched, held, _described(hint, rest, watched, held, together))
 
 
 def _size(n: int, share: float) -> int:
@@ -98,7 +102,11 @@ def _cut(order: Array, sizes: list[int]) -> list[Array]:
 def _units(table: Table, hint: SplitHint, clusters: Array | None) -> Array:
     """A number for each row; rows with one number go together."""
     n = table.n_rows
-    units = np.arange(n) if clusters is None else np.where(clusters >= 0, clusters + n, np.arange(n))
+    units = np.arange(n)
+    if clusters is not None and n:
+        sizes = np.bincount(clusters[clusters >= 0], minlength=1)
+        small = (clusters >= 0) & (sizes[np.maximum(clusters, 0)] <= max(2, LARGEST_CLUSTER * n))
+        units = np.where(small, clusters + n, units)
     if hint.kind == "group" and hint.column:
         names = {name: number for number, name in enumerate(dict.fromkeys(table.texts(hint.column)))}
         units = np.array([names[name] for name in table.texts(hint.column)])
@@ -134,16 +142,14 @@ def _draw(units: Array, strata: Array, sizes: list[int], rng: np.random.Generato
         spare = max(0, total - 1 - test - validation)
         part_of[members[(taken < test)]] = 0
         part_of[members[(taken >= test) & (taken < test + validation)]] = 1
+        part_of[members[size_of[members] > max(2, total // 2)]] = 2
         if spare == 0 and len(members):
             part_of[members[-1]] = 2
     return [np.flatnonzero(part_of[units] == part) for part in range(3)]
 
 
-def _described(hint: SplitHint, train: Array, validation: Array, test: Array, clusters: Array | None) -> str:
+def _described(hint: SplitHint, train: Array, validation: Array, test: Array, together: bool) -> str:
     sizes = (
         f"{len(train):,} rows to learn from, {len(validation):,} to choose with, {len(test):,} for the final evaluation"
     )
-    together = ""
-    if clusters is not None and hint.kind != "time" and (clusters >= 0).any():
-        together = "; near duplicates were kept on one side"
-    return f"{sizes}; {hint.reason}{together}"
+    return f"{sizes}; {hint.reason}{'; near duplicates were kept on one side' if together else ''}"

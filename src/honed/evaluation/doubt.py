@@ -8,8 +8,8 @@ import numpy as np
 
 from honed.evaluation.figures import estimate
 from honed.evaluation.probes import GENERAL, OUT_OF_SCOPE
-from honed.evaluation.results import AbstentionResult, ForgettingResult
-from honed.metrics.intervals import bootstrap_interval
+from honed.evaluation.results import AbstentionResult, Estimate, ForgettingResult
+from honed.metrics.intervals import bootstrap_interval, wilson
 from honed.model import Model
 from honed.tasks.contract import Array, Predictions
 
@@ -29,7 +29,7 @@ def abstention(model: Model, answers: Predictions, targets: Array, seed: int) ->
     flagged, tried = None, 0
     if "text" in model.task.facts.input_kinds:
         rows = [(text,) + ("",) * (len(model.problem.inputs) - 1) for text in OUT_OF_SCOPE]
-        flagged, tried = float(model.answers(rows).unsure.mean()), len(rows)
+        flagged, tried = _share(model.answers(rows).unsure), len(rows)
     order = np.argsort(-answers.confidence, kind="stable")
     curve = [
         (share, metric.score(targets[kept], answers.encoded[kept]))
@@ -37,8 +37,12 @@ def abstention(model: Model, answers: Predictions, targets: Array, seed: int) ->
         if len(kept := order[: max(1, int(share * len(order)))])
     ]
     return AbstentionResult(
-        model.decision.unsure_below, float(sure.mean()), estimate(part), estimate(whole), flagged, tried, curve
+        model.decision.unsure_below, _share(sure), estimate(part), estimate(whole), flagged, tried, curve
     )
+
+
+def _share(marked: Array) -> Estimate:
+    return estimate(wilson(int(marked.sum()), len(marked)))
 
 
 def forgetting(model: Model, base_embed: Any) -> ForgettingResult | None:

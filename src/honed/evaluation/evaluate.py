@@ -11,7 +11,7 @@ import numpy as np
 
 from honed.data.table import Table
 from honed.errors import DataError
-from honed.evaluation import doubt, errors, figures, overlap, robustness, slices
+from honed.evaluation import doubt, errors, figures, overlap, robustness, slices, trivial
 from honed.evaluation.results import Estimate, Evaluation, Gap
 from honed.evaluation.verdict import Evidence, reach_verdict
 from honed.finding import Finding
@@ -23,6 +23,8 @@ from honed.wording import counted
 
 UNKNOWN = -2
 """Encoding of a label the model does not know: it never counts as right."""
+ALWAYS = "always the same answer"
+"""Name of the best single answer on the test rows."""
 GAP_ROWS = 1000
 LEAST_UNSEEN = 20
 """Where fewer rows than this are neither copies nor near copies, the near copies are kept in the claim, and told."""
@@ -81,7 +83,7 @@ def evaluate_model(
         A needed column is absent, or no row has a target.
     """
     begin, background, progress = time.monotonic(), background or Background(), progress or Silent()
-    inputs, targets = model.inputs(table), targets_of(model, table)
+    inputs, (targets, strange) = model.inputs(table), _targets(model, table)
     there = labelled(targets)
     if not there.any():
         raise DataError(
@@ -101,24 +103,30 @@ def evaluate_model(
         model, table.take(rows), used, truth, outputs, answers, background,
         held_out=background.held_out and not seen_all, n_rows=table.n_rows,
         seen=_Seen(int(exact.sum()), int(near.sum()), kept_near),
-        groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
+        strange=strange[rows], groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
     )  # fmt: skip
 
 
 def targets_of(model: Model, table: Table) -> Array:
     """Encoded targets; labels the model does not know become -2 (no label at all for several labels a row)."""
+    return _targets(model, table)[0]
+
+
+def _targets(model: Model, table: Table) -> tuple[Array, Array]:
+    """Encoded targets, and True for rows with labels the model does not know."""
+    strange = np.zeros(table.n_rows, dtype=bool)
     try:
-        return model.task.targets(table, model.problem)
+        return model.task.targets(table, model.problem), strange
     except DataError as error:
         if error.code != "D023":
             raise
-        unknown = np.array(error.details["rows"])
-    known = np.setdiff1d(np.arange(table.n_rows), unknown)
+        strange[np.array(error.details["rows"])] = True
+    known = np.flatnonzero(~strange)
     some = model.task.targets(table.take(known), model.problem)
     shape = (table.n_rows, *some.shape[1:])
     targets = np.full(shape, UNKNOWN if some.ndim == 1 else 0, dtype=some.dtype)
     targets[known] = some
-    return targets
+    return targets, strange
 
 
 def _assemble(
@@ -133,6 +141,7 @@ def _assemble(
     held_out: bool,
     n_rows: int,
     seen: _Seen,
+    strange: Array,
     groups: tuple[str, ...],
     seed: int,
     progress: Progress,
@@ -141,21 +150,23 @@ def _assemble(
     predicted, metric = answers.encoded, model.task.metrics(model.problem)[0]
     beside = {name: _decoded(model, baseline, inputs) for name, baseline in background.baselines.items()}
     metrics = figures.metric_results(model, truth, predicted, beside, background.validation, seed)
-    gain, trivial = _gain(
+    gain, name, trivial_score = _gain(
         metric, truth, predicted, {name: beside[name] for name in background.trivial if name in beside}, seed
     )
     gap = _gap(model, metric, background, truth, predicted, seed)
-    known = truth >= 0 if truth.ndim == 1 and truth.dtype.kind == "i" else np.ones(len(truth), dtype=bool)
     calibration = figures.calibration(model, outputs, answers, truth, seed)
     edits = robustness.robustness(model, inputs, truth, predicted, seed, progress)
     parts = slices.group_slices(model, table, groups, truth, predicted, seed)
     parts += slices.found_slices(model, inputs, truth, predicted, seed)
     classes = figures.class_results(model, truth, predicted, seed)
     abstention = doubt.abstention(model, answers, truth, seed)
-    findings = [*_seen_findings(seen), *_unknown_findings(int((~known).sum()), len(truth)), *background.findings]
+    findings = [*_seen_findings(seen), *_unknown_findings(int(strange.sum()), len(truth)), *background.findings]
     evidence = Evidence(
-        metrics[0], len(truth), held_out, gain, trivial, gap, calibration, edits, parts, classes, abstention, findings,
-        float((~known).mean()),
+        metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
+        unknown_share=float(strange.mean()), trivial_score=trivial_score,
+        best=metric.range[1] if metric.higher_is_better else metric.range[0],
+        by_lot=trivial.by_lot(metric, truth, predicted, seed), n_distinct=len(overlap.hashes(inputs)),
+        broken=int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(axis=1).sum()),
     )  # fmt: skip
     return Evaluation(
         task=model.task.name,
@@ -191,15 +202,18 @@ def _decoded(model: Model, predictor: Predictor, inputs: list[Input]) -> Array:
 
 
 def _gain(
-    metric: Metric, truth: Array, predicted: Array, trivial: dict[str, Array], seed: int
-) -> tuple[Estimate | None, str]:
-    """The model minus the best trivial baseline, turned so that positive is better."""
-    if not trivial:
-        return None, ""
+    metric: Metric, truth: Array, predicted: Array, baselines: dict[str, Array], seed: int
+) -> tuple[Estimate | None, str, float | None]:
+    """The model minus the best trivial method, turned so that positive is better; its name and its score."""
+    constant = trivial.best_constant(metric, truth)
+    found = baselines if constant is None else {**baselines, ALWAYS: constant}
+    if not found:
+        return None, "", None
     sign = 1.0 if metric.higher_is_better else -1.0
-    name = max(trivial, key=lambda key: sign * metric.score(truth, trivial[key]))
-    pair = (predicted, trivial[name]) if sign > 0 else (trivial[name], predicted)
-    return figures.estimate(paired_difference(metric.score, truth, *pair, seed=seed)), name
+    name = max(found, key=lambda key: sign * metric.score(truth, found[key]))
+    pair = (predicted, found[name]) if sign > 0 else (found[name], predicted)
+    gain = figures.estimate(paired_difference(metric.score, truth, *pair, seed=seed))
+    return gain, name, metric.score(truth, found[name])
 
 
 def _gap(model: Model, metric: Metric, background: Background, truth: Array, predicted: Array, seed: int) -> Gap | None:
@@ -234,7 +248,7 @@ def _seen_findings(seen: _Seen) -> list[Finding]:
 def _unknown_findings(n_unknown: int, n: int) -> list[Finding]:
     if not n_unknown:
         return []
-    message = f"{n_unknown:,} of {counted(n, 'row')} carry labels the model does not know; they count as wrong."
+    message = f"{n_unknown:,} of {counted(n, 'row')} carry labels the model does not know; it cannot find these."
     return [
         Finding("E002", "issue", message, "Correct them, or train again with data that has them.", n_rows=n_unknown)
     ]

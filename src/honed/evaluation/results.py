@@ -86,7 +86,7 @@ class RobustnessResult:
     title: str
     score: Estimate
     drop: Estimate
-    changed: float
+    changed: Estimate
     n: int
     example: tuple[str, str] = ("", "")
 
@@ -106,14 +106,14 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class AbstentionResult:
-    """What saying "I don't know" below the threshold buys: coverage, the metric on answered rows and, where
+    """What saying "I don't know" below the threshold buys: coverage (the share of rows answered), the metric on them and, where
     out-of-scope text was tried, the share of it that was flagged."""
 
     threshold: float
-    coverage: float
+    coverage: Estimate
     score_answered: Estimate
     score_all: Estimate
-    out_of_scope_flagged: float | None = None
+    out_of_scope_flagged: Estimate | None = None
     out_of_scope_n: int = 0
     curve: list[tuple[float, float]] = field(default_factory=list)
 

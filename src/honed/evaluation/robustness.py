@@ -7,7 +7,7 @@ import numpy as np
 from honed.evaluation.edits import EDITS, apply
 from honed.evaluation.figures import estimate, right_rows
 from honed.evaluation.results import RobustnessResult
-from honed.metrics.intervals import bootstrap_interval, paired_difference
+from honed.metrics.intervals import bootstrap_interval, paired_difference, wilson
 from honed.model import Model
 from honed.progress import Progress
 from honed.tasks.contract import Array, Input
@@ -51,4 +51,12 @@ def _one(
     same = right_rows(before, after) if before.dtype.kind != "f" else np.isclose(before, after, rtol=0.05)
     broken = np.flatnonzero(~same & (right_rows(truth, before) if before.dtype.kind != "f" else ~same))
     example = (" | ".join(chosen[broken[0]]), " | ".join(edited[broken[0]])) if len(broken) else ("", "")
-    return RobustnessResult(name, title, estimate(score), estimate(drop), float(1 - same.mean()), len(chosen), example)
+    return RobustnessResult(
+        name,
+        title,
+        estimate(score),
+        estimate(drop),
+        estimate(wilson(int((~same).sum()), len(same))),
+        len(chosen),
+        example,
+    )

@@ -17,7 +17,7 @@ from honed.metrics.intervals import Interval, bootstrap_interval
 from honed.model import Model
 from honed.tasks.contract import Array, Input
 
-FEWEST = 20
+FEWEST, FEWEST_OF_A_GROUP = 20, 10
 MOST_GROUPS = 12
 CERTAINTY = 0.05
 
@@ -25,7 +25,7 @@ CERTAINTY = 0.05
 def group_slices(
     model: Model, table: Table, columns: tuple[str, ...], targets: Array, predicted: Array, seed: int
 ) -> list[SliceResult]:
-    """Every group of the named columns with at least 20 rows against the rest, significance after Holm (1979)."""
+    """Every group of the named columns with at least 10 rows against the rest, significance after Holm (1979)."""
     found = []
     for column in columns:
         if column not in table.names:
@@ -34,7 +34,7 @@ def group_slices(
         names, counts = np.unique(values, return_counts=True)
         for name in names[np.argsort(-counts)][:MOST_GROUPS]:
             member = values == name
-            if FEWEST <= member.sum() <= len(member) - FEWEST:
+            if FEWEST_OF_A_GROUP <= member.sum() <= len(member) - FEWEST_OF_A_GROUP:
                 found.append((f"{column} = {name or '(empty)'}", member))
     return _compared(model, "group", found, targets, predicted, seed)
 

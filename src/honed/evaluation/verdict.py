@@ -18,12 +18,13 @@ from honed.evaluation.results import (
     Verdict,
 )
 from honed.finding import Finding
+from honed.metrics.intervals import Interval, unpaired_difference
 from honed.wording import counted
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where care ends and refusal begins; shares are of 1."""
+    """Where care ends and refusal begins; shares are of 1, and for numbers of the error of the best trivial method."""
 
     widest_interval: float = 0.10
     fewest_rows: int = 40
@@ -35,6 +36,12 @@ class Limits:
     unmeasured_class: int = 5
     label_noise: float = 0.05
     known_labels: float = 0.05
+    by_lot: float = 0.025
+    hardly_better: float = 0.10
+    shift_care: float = 0.05
+    answered: float = 0.5
+    distinct: float = 0.5
+    told_by_input: float = 0.995
 
 
 LIMITS = Limits()
@@ -42,7 +49,12 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the verdict is reached from. ``gain`` is the model minus the best trivial baseline on the same rows."""
+    """What the verdict is reached from.
+
+    ``gain`` is the model minus the best trivial baseline on the same rows and ``trivial_score`` what that one reaches;
+    ``by_lot`` the share of shuffles of the answers that do as well; ``best`` the best value the metric can have;
+    ``n_distinct`` how many rows differ (None: all); ``broken`` how many answers were no numbers.
+    """
 
     metric: MetricResult
     n: int
@@ -57,6 +69,11 @@ class Evidence:
     abstention: AbstentionResult | None
     findings: list[Finding]
     unknown_share: float = 0.0
+    trivial_score: float | None = None
+    best: float = 1.0
+    by_lot: float = 0.0
+    n_distinct: int | None = None
+    broken: int = 0
 
 
 Reason = tuple[Answer, str]
@@ -64,7 +81,8 @@ Reason = tuple[Answer, str]
 
 def reach_verdict(evidence: Evidence) -> Verdict:
     """The gravest answer any rule gives, with all reasons, the gravest first."""
-    reasons = [*_enough(evidence), *_better(evidence), *_honest(evidence), *_fair(evidence), *_steady(evidence)]
+    rules = (_usable, _enough, _better, _honest, _believable, _fair, _steady)
+    reasons = [reason for rule in rules for reason in rule(evidence)]
     order: list[Answer] = ["do not ship", "cannot tell", "ship with care", "ship"]
     reasons.sort(key=lambda reason: order.index(reason[0]))
     answer: Answer = reasons[0][0] if reasons else "ship"
@@ -89,6 +107,18 @@ def _shown(metric: MetricResult, value: float) -> str:
     return percent(value) if _is_share(metric) else f"{value:.3g}"
 
 
+def _in_shares(evidence: Evidence, difference: float) -> float:
+    """A difference of the metric as a share: as it is, or for numbers of what the trivial method is off by."""
+    if _is_share(evidence.metric):
+        return difference
+    room = abs(evidence.best - evidence.trivial_score) if evidence.trivial_score is not None else 0.0
+    return difference / room if math.isfinite(room) and room > 0 else 0.0
+
+
+def _amount(metric: MetricResult, difference: float) -> str:
+    return _points(difference) if _is_share(metric) else f"{abs(difference):.3g} ({metric.title})"
+
+
 def _headline(answer: Answer, evidence: Evidence) -> str:
     metric, model = evidence.metric, evidence.metric.model
     low, high = (
@@ -97,6 +127,7 @@ def _headline(answer: Answer, evidence: Evidence) -> str:
         else (f"{model.low:.3g}", f"{model.high:.3g}")
     )
     figure = f"{metric.title} {_shown(metric, model.value)} (95 % interval {low} to {high})"
+    figure = figure if math.isfinite(model.value) else f"no {metric.title}"
     words = {
         "ship": "This model can go to production",
         "ship with care": "This model can go to production if somebody watches the points below",
@@ -121,18 +152,35 @@ def power(metric: MetricResult, n: int) -> str:
     return f"With {n:,} test rows the {metric.title} is known to about ±{shown}; for ±{sharper} about {4 * n:,} are needed."
 
 
+def _usable(evidence: Evidence) -> list[Reason]:
+    """Figures of answers that are no numbers mean nothing: every comparison with them would pass in silence."""
+    if evidence.broken:
+        return [("do not ship", f"For {counted(evidence.broken, 'row')} it computes no number at all: it is broken.")]
+    if evidence.n and not math.isfinite(evidence.metric.model.value):
+        return [("do not ship", f"Its {evidence.metric.title} cannot be computed.")]
+    return []
+
+
 def _enough(evidence: Evidence) -> list[Reason]:
     metric, found = evidence.metric, []
     width = metric.model.high - metric.model.low
+    distinct = evidence.n if evidence.n_distinct is None else evidence.n_distinct
     if evidence.n < LIMITS.fewest_rows:
         found.append(
             f"Only {evidence.n} rows were left for the test; at least {LIMITS.fewest_rows} are needed to judge."
+        )
+    elif distinct < LIMITS.fewest_rows:
+        found.append(
+            f"The {evidence.n:,} rows repeat only {counted(distinct, 'row')}; {LIMITS.fewest_rows} different ones are needed to judge."
         )
     elif _is_share(metric) and width > 2 * LIMITS.widest_interval:
         found.append(
             f"The {metric.title} could lie anywhere from {percent(metric.model.low)} to {percent(metric.model.high)}."
         )
-    reasons: list[Reason] = [("cannot tell", text) for text in found]
+    reasons: list[Reason] = [("cannot tell", text) for text in found + _one_label(evidence)]
+    if LIMITS.fewest_rows <= distinct < LIMITS.distinct * evidence.n:
+        told = f"Only {distinct:,} of the {evidence.n:,} rows differ, so the figures are less sure than their intervals say."
+        reasons.append(("ship with care", told))
     if evidence.held_out and _near_copies(evidence):
         reasons.append(
             ("cannot tell", "These rows are nearly the same as those it learnt from, so the figures flatter.")
@@ -142,58 +190,92 @@ def _enough(evidence: Evidence) -> list[Reason]:
     return reasons
 
 
-def _better(evidence: Evidence) -> list[Reason]:
-    if evidence.gain is None:
+def _one_label(evidence: Evidence) -> list[str]:
+    """A test that holds hardly anything but one label says nothing about telling labels apart."""
+    measured = [row.label for row in evidence.classes if row.support >= LIMITS.unmeasured_class]
+    several = sum(row.support for row in evidence.classes) != evidence.n
+    if len(evidence.classes) < 2 or len(measured) >= 2 or (measured and several):
         return []
-    if evidence.gain.high <= 0 or (evidence.gain.low <= 0 and evidence.n >= 5 * LIMITS.fewest_rows):
+    if not measured:
+        return [f"No label has {LIMITS.unmeasured_class} test rows, so none was measured."]
+    return [f"Nearly all test rows have the label “{measured[0]}”, so nothing is known about the others."]
+
+
+def _better(evidence: Evidence) -> list[Reason]:
+    """Against what can be had without a model: the best trivial method, and the same answers dealt out by lot."""
+    many, gain = evidence.n >= 5 * LIMITS.fewest_rows, evidence.gain
+    if gain is not None and (gain.high <= 0 or (gain.low <= 0 and many)):
         return [("do not ship", f"It is not clearly better than the trivial method “{evidence.baseline}”.")]
-    if evidence.gain.low <= 0:
-        return [
-            (
-                "cannot tell",
-                f"It is not clearly better than the trivial method “{evidence.baseline}”; more test rows would tell.",
-            )
-        ]
+    if evidence.by_lot > LIMITS.by_lot and (many or evidence.by_lot == 1.0):
+        return [("do not ship", "Its answers fit the rows no better than if they were dealt out by lot.")]
+    if gain is not None and gain.low <= 0:
+        told = f"It is not clearly better than the trivial method “{evidence.baseline}”; more test rows would tell."
+        return [("cannot tell", told)]
+    if evidence.by_lot > LIMITS.by_lot:
+        told = "Its answers fit the rows hardly better than if they were dealt out by lot; more test rows would tell."
+        return [("cannot tell", told)]
+    trivial = evidence.trivial_score
+    room = abs(evidence.best - trivial) if trivial is not None else 0.0
+    if gain is not None and trivial is not None and gain.value < LIMITS.hardly_better * room:
+        own, other = _shown(evidence.metric, evidence.metric.model.value), _shown(evidence.metric, trivial)
+        told = f"It is hardly better than the trivial method “{evidence.baseline}”: {own} against {other}."
+        return [("ship with care", told)]
     return []
 
 
 def _honest(evidence: Evidence) -> list[Reason]:
     reasons: list[Reason] = []
-    leaks = [
-        finding for finding in evidence.findings if finding.code == "D131" and finding.level in ("blocker", "issue")
-    ]
+    grave = [finding for finding in evidence.findings if finding.level in ("blocker", "issue")]
+    for leak in [finding for finding in grave if finding.code == "D130" and finding.details.get("read")]:
+        whole = leak.details.get("share", 0.0) >= LIMITS.told_by_input
+        reasons.append(("do not ship" if whole else "ship with care", f"It reads the answer: {leak.message}"))
+    leaks = [finding for finding in grave if finding.code == "D131"]
     reasons += [("ship with care", f"The data may give the answer away: {leak.message}") for leak in leaks[:2]]
     if evidence.unknown_share > LIMITS.known_labels:
         share = percent(evidence.unknown_share)
         reasons.append(
             ("do not ship", f"{share} of the rows have labels the model does not know; it can never answer them.")
         )
-    if evidence.gap is not None and _is_share(evidence.metric) and evidence.gap.difference.low > LIMITS.gap_care:
-        better = _points(evidence.gap.difference.value)
+    if evidence.gap is not None and _in_shares(evidence, evidence.gap.difference.low) > LIMITS.gap_care:
+        better = _amount(evidence.metric, evidence.gap.difference.value)
         text = f"It does {better} better on the rows it learnt from, partly by heart: more labelled rows would help."
         reasons.append(("ship with care", text))
-    calibration = evidence.calibration
+    reasons += _as_chosen(evidence)
+    noise = next((f.details.get("share", 0.0) for f in grave if f.code == "D150" and f.level == "issue"), 0.0)
+    if noise > LIMITS.label_noise:
+        told = f"About {percent(noise)} of the labels look wrong, so these figures are themselves uncertain."
+        reasons.append(("ship with care", told))
+    return reasons
+
+
+def _as_chosen(evidence: Evidence) -> list[Reason]:
+    """Clearly worse than on the rows it was chosen on: the rows of the test are of another kind, or luck has ended."""
+    before, now = evidence.metric.validation, evidence.metric.model
+    if before is None:
+        return []
+    pair = [Interval(found.value, found.low, found.high) for found in (before, now)]
+    lost = unpaired_difference(*(pair if evidence.metric.higher_is_better else reversed(pair)))
+    if lost.low <= 0 or _in_shares(evidence, lost.value) <= LIMITS.shift_care:
+        return []
+    told = (
+        f"It does {_amount(evidence.metric, lost.value)} worse than when it was chosen: these rows are of another kind."
+    )
+    return [("ship with care", told)]
+
+
+def _believable(evidence: Evidence) -> list[Reason]:
+    reasons: list[Reason] = []
+    calibration, abstention = evidence.calibration, evidence.abstention
     if (
         calibration is not None
         and calibration.error.value > calibration.chance_high
         and calibration.error.value - calibration.by_chance > LIMITS.calibration_care
     ):
-        reasons.append(
-            (
-                "ship with care",
-                f"Its confidence is off by {_points(calibration.error.value)} on average; do not act on it alone.",
-            )
-        )
-    noise = next(
-        (f.details.get("share", 0.0) for f in evidence.findings if f.code == "D150" and f.level == "issue"), 0.0
-    )
-    if noise > LIMITS.label_noise:
-        reasons.append(
-            (
-                "ship with care",
-                f"About {percent(noise)} of the labels look wrong, so these figures are themselves uncertain.",
-            )
-        )
+        off = _points(calibration.error.value)
+        reasons.append(("ship with care", f"Its confidence is off by {off} on average; do not act on it alone."))
+    if abstention is not None and abstention.coverage.high < LIMITS.answered:
+        share = percent(1 - abstention.coverage.value)
+        reasons.append(("ship with care", f"It says “I don’t know” to {share} of the rows."))
     return reasons
 
 
@@ -202,15 +284,14 @@ def _fair(evidence: Evidence) -> list[Reason]:
     sign = 1.0 if evidence.metric.higher_is_better else -1.0
     for part in evidence.slices:
         worse = -sign * part.gap.value
-        if not part.significant or worse <= 0 or not _is_share(evidence.metric):
+        if not part.significant or worse <= 0:
             continue
-        least = -sign * (part.gap.high if sign > 0 else part.gap.low)
-        if part.kind == "group" and least > LIMITS.slice_refuse:
-            reasons.append(
-                ("do not ship", f"It serves {part.name} far worse: {_points(worse)} below the rest ({part.n} rows).")
-            )
-        elif worse > LIMITS.slice_care:
-            reasons.append(("ship with care", f"It is {_points(worse)} worse on {part.name} ({part.n} rows)."))
+        least, amount = -sign * (part.gap.high if sign > 0 else part.gap.low), _amount(evidence.metric, worse)
+        if part.kind == "group" and _in_shares(evidence, least) > LIMITS.slice_refuse:
+            told = f"It serves {part.name} far worse: {amount} behind the rest ({part.n} rows)."
+            reasons.append(("do not ship", told))
+        elif _in_shares(evidence, worse) > LIMITS.slice_care:
+            reasons.append(("ship with care", f"It is {amount} worse on {part.name} ({part.n} rows)."))
     rare = [row.label for row in evidence.classes if row.support < LIMITS.unmeasured_class]
     if rare:
         names = ", ".join(rare[:5]) + (", ..." if len(rare) > 5 else "")
@@ -229,7 +310,11 @@ def _fair(evidence: Evidence) -> list[Reason]:
 
 
 def _steady(evidence: Evidence) -> list[Reason]:
-    if not _is_share(evidence.metric):
-        return []
-    bad = [edit for edit in evidence.robustness if edit.drop.low > LIMITS.drop_care and edit.name != "truncation"]
-    return [("ship with care", f"With {edit.title} it loses {_points(edit.drop.value)}.") for edit in bad]
+    bad = [
+        edit
+        for edit in evidence.robustness
+        if _in_shares(evidence, edit.drop.low) > LIMITS.drop_care and edit.name != "truncation"
+    ]
+    return [
+        ("ship with care", f"With {edit.title} it loses {_amount(evidence.metric, edit.drop.value)}.") for edit in bad
+    ]

@@ -41,7 +41,7 @@ def bootstrap_interval(
     For plain shares of right rows (accuracy) the exact Wilson interval is used, for it costs nothing.
     """
     value = score(targets, predicted)
-    if len(targets) == 0:
+    if len(targets) == 0 or not np.isfinite(value):
         return Interval(value, value, value)
     if getattr(score, "__name__", "") == "accuracy":
         return wilson(float((targets == predicted).sum()), len(targets))
@@ -57,7 +57,7 @@ def paired_difference(
 ) -> Interval:
     """Score of ``first`` minus score of ``second`` on the same rows, with its bootstrap interval."""
     value = score(targets, first) - score(targets, second)
-    if len(targets) == 0:
+    if len(targets) == 0 or not np.isfinite(value):
         return Interval(value, value, value)
     rows_of = _resamples(len(targets), n, seed)
     found = np.array([score(targets[rows], first[rows]) - score(targets[rows], second[rows]) for rows in rows_of])

@@ -61,9 +61,9 @@ def _limits(report: RunReport, model: Model) -> str:
     told = ["It knows only the labels of its training data, and texts of other kinds may be answered wrongly."]
     abstention = report.evaluation.abstention if report.evaluation else None
     if abstention and abstention.out_of_scope_flagged is not None:
-        told.append(
-            f'Of texts on other subjects it refused {figure(abstention.out_of_scope_flagged, "%")} with "I don\'t know".'
-        )
+        refused = abstention.out_of_scope_flagged
+        shown = f"{figure(refused.value, '%')} ({interval(refused, '%')})"
+        told.append(f'Of texts on other subjects it refused {shown} with "I don\'t know".')
     told.append("`seen.safetensors` holds 64-bit hashes of the training inputs, so that later evaluations can leave them out: "
                 "whoever has a text can tell with it whether that text was learnt from.")  # fmt: skip
     return " ".join(told)

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from honed.errors import HonedError
-from honed.evaluation.results import Evaluation, RungResult, RunReport, Verdict
+from honed.evaluation.results import Estimate, Evaluation, RungResult, RunReport, Verdict
 from honed.finding import Finding, by_level
 from honed.report.inspection import Inspection
 from honed.report.words import duration, figure, interval, shortened
@@ -160,13 +160,32 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     _weakest(console, evaluation)
     if evaluation.robustness:
         heading(console, "After edits that should change nothing")
-        grid = grid_of(("", "left"), (evaluation.metrics[0].title, "right"), ("answers changed", "right"))
+        grid = grid_of(("", "left"), (evaluation.metrics[0].title, "right"), ("answers changed (95 %)", "right"))
         for row in evaluation.robustness:
-            grid.add_row(row.title, figure(row.score.value, unit), figure(row.changed, "%"))
+            grid.add_row(row.title, figure(row.score.value, unit), _with_interval(row.changed))
         console.print(grid)
+    _print_doubt(console, evaluation)
     for part in [part for part in evaluation.slices if part.significant][:5]:
         console.print(f"  {part.name}: {figure(part.score.value, unit)} on {part.n} rows", markup=False)
     print_findings(console, [f for f in evaluation.findings if f.code.startswith("E")]) if evaluation.findings else None
+
+
+def _with_interval(share: Estimate) -> str:
+    return f"{figure(share.value, '%')} ({interval(share, '%')})"
+
+
+def _print_doubt(console: Console, evaluation: Evaluation) -> None:
+    """How many rows get an answer, and how many texts on other subjects do not."""
+    found = evaluation.abstention
+    if found is None:
+        return
+    heading(console, 'Saying "I don\'t know" (95 % interval)')
+    console.print(f"  {_with_interval(found.coverage)} of the rows get an answer", markup=False)
+    if found.out_of_scope_flagged is not None:
+        told = (
+            f"  {_with_interval(found.out_of_scope_flagged)} of {found.out_of_scope_n} texts on other subjects get none"
+        )
+        console.print(told, markup=False)
 
 
 def _weakest(console: Console, evaluation: Evaluation) -> None:

@@ -14,6 +14,8 @@ def figure(value: float, unit: str) -> str:
 
 def interval(estimate: Estimate, unit: str) -> str:
     """ "93.1 – 95.0" for shares, without the sign that the value carries."""
+    if estimate.low != estimate.low or estimate.high != estimate.high:
+        return "–"
     if unit == "%":
         return f"{100 * estimate.low:.1f} – {100 * estimate.high:.1f}"
     return f"{estimate.low:.3g} – {estimate.high:.3g}"

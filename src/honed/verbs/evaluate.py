@@ -10,8 +10,11 @@ from honed.data.read import read_table
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Estimate, Evaluation
 from honed.files import read_json
+from honed.finding import Finding
 from honed.model import Model
 from honed.progress import Progress, Silent
+
+LEAKS = ("D130", "D131")
 
 
 def evaluate(
@@ -41,9 +44,10 @@ def evaluate(
 
 
 def background_of(model: Model) -> Background:
-    """What a bundle remembers of its training: hashes of the inputs learnt from, the cheapest baseline, its own scores."""
+    """What a bundle remembers of its training: hashes of the inputs learnt from, the cheapest baseline, its own scores, and
+    whether its data gave the answer away. Without the hashes nobody knows whether rows are new."""
     if model.folder is None:
-        return Background()
+        return Background(held_out=False)
     baselines = {}
     kind = model.folder / "baseline" / "kind.json"
     if kind.is_file():
@@ -58,9 +62,19 @@ def background_of(model: Model) -> Background:
         seen, near = frozenset(learnt["hashes"].tolist()), learnt.get("near")
     validation = model.provenance.get("validation")
     return Background(
+        held_out=bool(seen),
+        findings=_leaks(model.folder / "report.json"),
         baselines=baselines,
         trivial=list(baselines),
         seen=seen,
         near=near,
         validation=Estimate(**validation) if validation else None,
     )
+
+
+def _leaks(report: Path) -> list[Finding]:
+    """What the run found to give the answer away: it holds for the model on any rows."""
+    if not report.is_file():
+        return []
+    told = [Finding.from_dict(fact) for fact in read_json(report).get("findings", [])]
+    return [finding for finding in told if finding.code in LEAKS and finding.level == "issue"]
