@@ -10,6 +10,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def number(value: float) -> str:
+    """Three digits, never as a power of ten where a person would write it out: "0.394", "12.5", "123,456"."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.3g}"
+
+
 def listed(names: Sequence[str], most: int = 5) -> str:
     """'Column "a"', 'Columns "a", "b" and 3 more'."""
     shown = ", ".join(f'"{name}"' for name in names[:most])

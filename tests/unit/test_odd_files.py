@@ -69,6 +69,17 @@ def test_rows_left_out_are_a_finding(tmp_path: Path) -> None:
         (";", ["3,5", "1.234,25", "4"], [3.5, 1234.25, 4.0]),
         ("\t", ["0,25", "NA", "1"], [0.25, None, 1.0]),
         (";", ["1,234", "2,345"], None),
+        (";", ["1.234.567", "12.345", "7"], [1234567.0, 12345.0, 7.0]),
+        (";", ["-3,5", "+0,125", "1000"], [-3.5, 0.125, 1000.0]),
+        (";", ["0,125", "1,234"], [0.125, 1.234]),
+        (";", ["1.234", "0.5"], [1.234, 0.5]),
+        (";", ["12345,678", "1,234"], [12345.678, 1.234]),
+        (",", ['"3,5"', '"1.234,25"', "4"], [3.5, 1234.25, 4.0]),
+        (",", ["1.234", "2.345"], [1.234, 2.345]),
+        (";", ["1,5", "1.5"], None),
+        (";", ["01,5", "02,5"], None),
+        (";", ["12.05.2024", "13.05.2024"], None),
+        (";", ["192.168.0.1", "10.0.0.1"], None),
         (",", ['"a,b"', "b"], None),
         (";", ["1,2,3", "2"], None),
     ],
@@ -82,6 +93,32 @@ def test_numbers_of_other_countries(
         assert all(isinstance(value, str) for value in column)
     else:
         assert column == wanted * 5
+
+
+@pytest.mark.parametrize(
+    ("beside", "wanted", "code"),
+    [("3,5", 1234, "D009"), ("3.5", 1.234, None), ("x", 1.234, "D010")],
+)
+def test_the_other_columns_settle_what_one_leaves_open(
+    tmp_path: Path, beside: str, wanted: float, code: str | None
+) -> None:
+    """1.234 is a thousand beside 3,5, and little more than one beside 3.5; alone it is told."""
+    rows = ["text;salary;rate", *(f"some words here {i};1.{234 + i};{beside}" for i in range(60))]
+    path = written(tmp_path, "\n".join(rows))
+    assert read_table(path).column("salary")[0] == wanted
+    told = [f.code for f in honed.inspect(path, target="salary").findings if f.code in ("D009", "D010")]
+    assert set(told) == ({code} if code else set())
+
+
+def test_a_target_with_decimal_commas_is_a_number(tmp_path: Path) -> None:
+    """As a German Excel exports it: semicolons, decimal commas, Windows' own encoding."""
+    rows = ["Text;Bewertung", *(f"für Zeile {i} gilt das;{i // 7},{i % 7}5" for i in range(120))]
+    path = tmp_path / "bewertung.csv"
+    path.write_bytes("\r\n".join(rows).encode("cp1252"))
+    found = honed.inspect(path, target="Bewertung")
+    assert found.kind == "regression" and read_table(path).column("Bewertung")[9] == 1.25
+    [told] = [f for f in found.findings if f.code == "D009"]
+    assert told.level == "tip" and '"Bewertung"' in told.message
 
 
 @pytest.mark.parametrize(

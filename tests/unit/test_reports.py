@@ -13,7 +13,7 @@ import pytest
 import honed
 from honed.evaluation.results import RunReport
 from honed.finding import Finding
-from tests.conftest import rows_of_sample
+from tests.conftest import new_rows, rows_of_sample
 
 
 def page_of(finished_run: Path) -> str:
@@ -107,3 +107,25 @@ def test_findings_are_printed_with_their_remedy(level: str) -> None:
 def test_files_of_a_bundle_may_be_read_by_others(finished_run: Path) -> None:
     modes = {path.stat().st_mode & 0o444 for path in (finished_run / "model").rglob("*") if path.is_file()}
     assert modes == {0o444}
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    from honed.evaluation.results import Estimate
+    from honed.report.words import figure, interval
+
+    assert [figure(value, "") for value in (123456.7, 0.3942, -12.34, 0.0)] == ["123,457", "0.394", "-12.3", "0"]
+    assert interval(Estimate(-0.003, -0.0418, -1.3e-05), "") == "-0.0418 – 0"
+    assert interval(Estimate(float("nan"), float("nan"), float("nan")), "%") == "–"
+
+
+def test_of_many_labels_the_weakest_stand_first(finished_run: Path) -> None:
+    from honed.evaluation.results import ClassResult, Estimate
+    from honed.report.html import evaluation_page
+
+    found = honed.evaluate(finished_run / "model", new_rows())
+    share = [Estimate(i / 40, max(0.0, i / 40 - 0.1), min(1.0, i / 40 + 0.1)) for i in range(40)]
+    rows = [ClassResult(f"label number {i}", 30, share[i], share[i], share[i]) for i in reversed(range(40))]
+    page = evaluation_page(replace(found, per_class=rows))
+    shown, folded = page.split("the other 30 labels")
+    assert "the weakest 10 of 40" in shown and "label number 9<" in shown and "label number 10<" not in shown
+    assert "label number 10<" in folded and "label number 39<" in folded

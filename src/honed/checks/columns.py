@@ -19,7 +19,30 @@ DAMAGE = r"�|Ã[©¨¤¶¼Ÿ±¡³º]|â€[™œ“”]|Ã¢â‚¬|&(?:amp|l
 
 
 def check_reading(table: Table) -> list[Finding]:
-    """D007: rows that were left out because their number of fields is another one."""
+    """D007 rows left out because their number of fields is another one, D009 decimal commas, D010 numbers that could mean
+    two things."""
+    return _rows_left_out(table) + _numerals(table)
+
+
+def _numerals(table: Table) -> list[Finding]:
+    found = []
+    comma, unclear = table.reading.get("decimal comma", ""), table.reading.get("unclear", "")
+    grouped = table.reading.get("thousands", "")
+    if comma:
+        message = f"{comma}: numbers with a decimal comma, read as 3,5 = three and a half."
+        found.append(Finding("D009", "tip", message, "Nothing, if that is what they mean."))
+    if grouped:
+        mark = "1.234 = 1234" if comma or table.reading.get("separator") != "," else "1,234 = 1234"
+        message = f"{grouped}: numbers with marks between thousands, read as {mark}."
+        found.append(Finding("D009", "tip", message, "Nothing, if that is what they mean."))
+    if unclear:
+        message = f"{unclear}: every mark is followed by three digits, which may be decimals or thousands."
+        remedy = "Points were taken for decimals, and commas left as text. Export the numbers without thousands marks."
+        found.append(Finding("D010", "issue", message, remedy))
+    return found
+
+
+def _rows_left_out(table: Table) -> list[Finding]:
     left = table.reading.get("rows_unreadable", "")
     if not left:
         return []

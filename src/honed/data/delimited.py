@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,10 +14,9 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from honed.data import sniff
+from honed.data.numerals import Notes, read_numbers
 from honed.errors import DataError
 
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"]
-"""What a missing number is written as. In columns of words only the empty cell is missing: "None" may be a label."""
 BLOCK = 1 << 24
 MOST_BLOCK = 1 << 30
 
@@ -138,7 +136,8 @@ def read_delimited(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[s
         if bad.count > found.num_rows:
             seen = f"{bad.count:,} rows of {name} do not have {layout.n_columns} fields as the others."
             raise DataError("D007", seen, "Check separators and quotes.")
-    return typed(found, layout.separator), reading
+    table, told = typed(found, layout.separator)
+    return table, {**reading, **told}
 
 
 def column_names(path: Path, layout: sniff.Layout) -> list[str]:
@@ -159,74 +158,26 @@ def _read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, s
     reading = {"format": "lines of text", **layout.described()}
     if layout.separator == " ":
         halves = [line.split(" ", 1) for line in lines]
-        return typed(pa.table({"column_1": [a for a, _ in halves], "column_2": [b for _, b in halves]})), reading
+        table, told = typed(pa.table({"column_1": [a for a, _ in halves], "column_2": [b for _, b in halves]}))
+        return table, {**reading, **told}
     return pa.table({"text": lines[1:] if layout.header else lines}), reading
 
 
-def typed(table: pa.Table, separator: str = " ") -> pa.Table:
-    """Columns that are wholly numeric as numbers; codes such as 0123 stay text. "3,5" is a number where commas do not
-    separate the columns, and "12,345" where they do."""
+def typed(table: pa.Table, separator: str = " ") -> tuple[pa.Table, dict[str, str]]:
+    """Columns that are wholly numeric as numbers, however they are written, and what is to be told of that."""
+    trimmed = {str(position): pc.utf8_trim_whitespace(table.column(position)) for position in range(table.num_columns)}
+    numbers, notes = read_numbers(trimmed, separator)
     for position, name in enumerate(table.column_names):
-        column = pc.utf8_trim_whitespace(table.column(position))
-        number = as_number(column)
-        if number is None:
-            number = as_number(_without_commas(column, separator))
-        if number is not None:
-            table = table.set_column(position, name, number)
-        elif table.column(position).null_count < len(column) and _padded(table.column(position)):
-            table = table.set_column(position, name, column)
-    return table
-
-
-_DECIMAL = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$"
-_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$"
-
-
-def _without_commas(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
-    """Numbers as other countries write them, with a point; any other column as it is.
-
-    Where the comma stands between columns, "12,345" is a whole number; elsewhere "3,5" is three and a half, unless every
-    comma is followed by three digits, which could mean either.
-    """
-    head = [value for value in column.slice(0, 200).drop_null().to_pylist() if value not in MISSING]
-    pattern = _THOUSANDS if separator == "," else _DECIMAL
-    if not any("," in value for value in head) or not all(re.match(pattern, value) for value in head):
-        return column
-    there = pc.if_else(pc.is_in(column, pa.array(MISSING)), pa.scalar(None, pa.string()), column)
-    if not pc.all(pc.match_substring_regex(there, pattern)).as_py():
-        return column
-    if separator == ",":
-        return pc.replace_substring(there, ",", "")
-    if not pc.any(pc.match_substring_regex(there, r",(\d{1,2}|\d{4,})$")).as_py():
-        return column
-    return pc.replace_substring(pc.replace_substring(there, ".", ""), ",", ".")
+        column = table.column(position)
+        if str(position) in numbers:
+            table = table.set_column(position, name, numbers[str(position)])
+        elif column.null_count < len(column) and _padded(column):
+            table = table.set_column(position, name, trimmed[str(position)])
+    named = {key: [table.column_names[int(position)] for position in places] for key, places in vars(notes).items()}
+    return table, Notes(**named).as_reading()
 
 
 def _padded(column: pa.ChunkedArray) -> bool:
     """A blank after every separator, as some programs write: the first hundred values all begin with one."""
     values = [value for value in column.slice(0, 100).to_pylist() if value]
     return bool(values) and all(value.startswith(" ") for value in values)
-
-
-def as_number(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """The column as int64 or float64 if every present value is a number, else None."""
-    head = column.slice(0, 200).drop_null().to_pylist()
-    if not head or not all(_numeric(value) for value in head):
-        return None
-    there = pc.if_else(pc.is_in(column, pa.array(MISSING)), pa.scalar(None, pa.string()), column)
-    if there.null_count == len(there) or pc.any(pc.match_substring_regex(there, r"^[+-]?0\d")).as_py():
-        return None
-    for kind in (pa.int64(), pa.float64()):
-        with contextlib.suppress(pa.ArrowInvalid):
-            return pc.cast(there, kind)
-    return None
-
-
-def _numeric(value: str) -> bool:
-    if value in MISSING:
-        return True
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return "_" not in value

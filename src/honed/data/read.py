@@ -36,7 +36,7 @@ def read_table(source: Any, *, name: str = "data") -> Table:
 
     Raises
     ------
-    DataError [D001..D009]
+    DataError [D001..D008]
         Missing, empty, binary, damaged, not permitted; one sentence says which.
     """
     if isinstance(source, Table):

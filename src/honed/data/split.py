@@ -149,7 +149,6 @@ def _draw(units: Array, strata: Array, sizes: list[int], rng: np.random.Generato
 
 
 def _described(hint: SplitHint, train: Array, validation: Array, test: Array, together: bool) -> str:
-    sizes = (
-        f"{len(train):,} rows to learn from, {len(validation):,} to choose with, {len(test):,} for the final evaluation"
-    )
+    last = f"{len(test):,}" if len(test) else "none kept back"
+    sizes = f"{len(train):,} rows to learn from, {len(validation):,} to choose with, {last} for the final evaluation"
     return f"{sizes}; {hint.reason}{'; near duplicates were kept on one side' if together else ''}"

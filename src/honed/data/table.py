@@ -40,7 +40,8 @@ class Table:
 
     def column(self, name: str) -> list[Any]:
         """One column as Python objects (None where missing)."""
-        return self.arrow.column(name).to_pylist()
+        values: list[Any] = self.arrow.column(name).to_pylist()
+        return values
 
     def texts(self, name: str) -> list[str]:
         """One column as text; "" where missing, numbers as they print."""

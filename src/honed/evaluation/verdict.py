@@ -19,7 +19,7 @@ from honed.evaluation.results import (
 )
 from honed.finding import Finding
 from honed.metrics.intervals import Interval, unpaired_difference
-from honed.wording import counted
+from honed.wording import counted, number
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _is_share(metric: MetricResult) -> bool:
 
 
 def _shown(metric: MetricResult, value: float) -> str:
-    return percent(value) if _is_share(metric) else f"{value:.3g}"
+    return percent(value) if _is_share(metric) else f"{number(value)}"
 
 
 def _in_shares(evidence: Evidence, difference: float) -> float:
@@ -115,8 +115,11 @@ def _in_shares(evidence: Evidence, difference: float) -> float:
     return difference / room if math.isfinite(room) and room > 0 else 0.0
 
 
-def _amount(metric: MetricResult, difference: float) -> str:
-    return _points(difference) if _is_share(metric) else f"{abs(difference):.3g} ({metric.title})"
+def _by(metric: MetricResult, difference: float, word: str) -> str:
+    """ "12 points worse", "0.39 worse in mean absolute error"."""
+    if _is_share(metric):
+        return f"{_points(difference)} {word}"
+    return f"{number(abs(difference))} {word} in {metric.title}"
 
 
 def _headline(answer: Answer, evidence: Evidence) -> str:
@@ -124,7 +127,7 @@ def _headline(answer: Answer, evidence: Evidence) -> str:
     low, high = (
         (f"{100 * model.low:.1f}", percent(model.high))
         if _is_share(metric)
-        else (f"{model.low:.3g}", f"{model.high:.3g}")
+        else (f"{number(model.low)}", f"{number(model.high)}")
     )
     figure = f"{metric.title} {_shown(metric, model.value)} (95 % interval {low} to {high})"
     figure = figure if math.isfinite(model.value) else f"no {metric.title}"
@@ -147,8 +150,8 @@ def power(metric: MetricResult, n: int) -> str:
     half = (metric.model.high - metric.model.low) / 2
     if not math.isfinite(half) or n == 0:
         return "No test rows, so nothing is known."
-    shown = f"{100 * half:.1f} points" if _is_share(metric) else f"{half:.3g}"
-    sharper = f"{50 * half:.1f} points" if _is_share(metric) else f"{half / 2:.3g}"
+    shown = f"{100 * half:.1f} points" if _is_share(metric) else f"{number(half)}"
+    sharper = f"{50 * half:.1f} points" if _is_share(metric) else f"{number(half / 2)}"
     return f"With {n:,} test rows the {metric.title} is known to about ±{shown}; for ±{sharper} about {4 * n:,} are needed."
 
 
@@ -237,8 +240,8 @@ def _honest(evidence: Evidence) -> list[Reason]:
             ("do not ship", f"{share} of the rows have labels the model does not know; it can never answer them.")
         )
     if evidence.gap is not None and _in_shares(evidence, evidence.gap.difference.low) > LIMITS.gap_care:
-        better = _amount(evidence.metric, evidence.gap.difference.value)
-        text = f"It does {better} better on the rows it learnt from, partly by heart: more labelled rows would help."
+        better = _by(evidence.metric, evidence.gap.difference.value, "better")
+        text = f"It does {better} on the rows it learnt from, partly by heart: more labelled rows would help."
         reasons.append(("ship with care", text))
     reasons += _as_chosen(evidence)
     noise = next((f.details.get("share", 0.0) for f in grave if f.code == "D150" and f.level == "issue"), 0.0)
@@ -258,7 +261,7 @@ def _as_chosen(evidence: Evidence) -> list[Reason]:
     if lost.low <= 0 or _in_shares(evidence, lost.value) <= LIMITS.shift_care:
         return []
     told = (
-        f"It does {_amount(evidence.metric, lost.value)} worse than when it was chosen: these rows are of another kind."
+        f"It does {_by(evidence.metric, lost.value, 'worse')} than when it was chosen: these rows are of another kind."
     )
     return [("ship with care", told)]
 
@@ -286,12 +289,12 @@ def _fair(evidence: Evidence) -> list[Reason]:
         worse = -sign * part.gap.value
         if not part.significant or worse <= 0:
             continue
-        least, amount = -sign * (part.gap.high if sign > 0 else part.gap.low), _amount(evidence.metric, worse)
+        least, amount = -sign * (part.gap.high if sign > 0 else part.gap.low), _by(evidence.metric, worse, "worse")
         if part.kind == "group" and _in_shares(evidence, least) > LIMITS.slice_refuse:
-            told = f"It serves {part.name} far worse: {amount} behind the rest ({part.n} rows)."
+            told = f"It serves {part.name} far worse: {amount} than the rest ({part.n} rows)."
             reasons.append(("do not ship", told))
         elif _in_shares(evidence, worse) > LIMITS.slice_care:
-            reasons.append(("ship with care", f"It is {amount} worse on {part.name} ({part.n} rows)."))
+            reasons.append(("ship with care", f"It is {amount} on {part.name} ({part.n} rows)."))
     rare = [row.label for row in evidence.classes if row.support < LIMITS.unmeasured_class]
     if rare:
         names = ", ".join(rare[:5]) + (", ..." if len(rare) > 5 else "")
@@ -310,11 +313,13 @@ def _fair(evidence: Evidence) -> list[Reason]:
 
 
 def _steady(evidence: Evidence) -> list[Reason]:
+    """Edits after which it does clearly worse; half a text may well mean something else, so that one is only shown."""
     bad = [
         edit
         for edit in evidence.robustness
-        if _in_shares(evidence, edit.drop.low) > LIMITS.drop_care and edit.name != "truncation"
+        if edit.name != "truncation"
+        and _in_shares(evidence, edit.drop.value) > LIMITS.drop_care
+        and _in_shares(evidence, edit.drop.low) > LIMITS.drop_care / 2
     ]
-    return [
-        ("ship with care", f"With {edit.title} it loses {_amount(evidence.metric, edit.drop.value)}.") for edit in bad
-    ]
+    lost = [(edit.title, _by(evidence.metric, edit.drop.value, "worse")) for edit in bad]
+    return [("ship with care", f"With {title} it does {worse}.") for title, worse in lost]

@@ -12,7 +12,7 @@ from honed.metrics.intervals import Interval, wilson
 from honed.report import plots, words
 from honed.report.inspection import Inspection
 
-MOST_IN_MATRIX = 20
+MOST_IN_MATRIX, MOST_LABELS = 20, 10
 TONES = {"ship": "good", "ship with care": "care", "do not ship": "bad", "cannot tell": "unsure"}
 
 
@@ -30,7 +30,7 @@ def _environment() -> Any:
     )
     environment.globals.update(
         plots={name: _safe(getattr(plots, name), Markup) for name in ("whiskers", "ladder", "reliability", "curve", "heat", "scatter")},
-        tones=TONES, most_in_matrix=MOST_IN_MATRIX, confusions=confusions, beside=beside, shade=shade, told=told,
+        tones=TONES, most_in_matrix=MOST_IN_MATRIX, most_labels=MOST_LABELS, confusions=confusions, beside=beside, shade=shade, told=told,
     )  # fmt: skip
     return environment
 

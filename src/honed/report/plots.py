@@ -12,12 +12,14 @@ from html import escape
 from honed.evaluation.results import CalibrationBin, Estimate, RungResult
 from honed.report.words import figure, shortened
 
-WIDTH = 640
+WIDTH, NARROW = 640, 460
+"""A plot of the narrow width is still read on a phone."""
 
 
 def _svg(height: float, title: str, parts: Sequence[str], width: float = WIDTH) -> str:
+    wide = ' class="wide"' if width >= WIDTH else ""  # too wide to be shrunk to a phone: it scrolls there
     return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f'<svg{wide} style="max-width:{1.1 * width:.0f}px" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 
@@ -34,32 +36,25 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]], unit: str, title: str) -
     low, high = min(row[1].low for row in rows), max(row[1].high for row in rows)
     pad = 0.06 * (high - low) or 0.05
     low, high = (math.floor(10 * low) / 10, math.ceil(10 * high) / 10) if unit == "%" else (low - pad, high + pad)
-    left, right = 270.0, WIDTH - 80.0
+    left, right, bottom = 10.0, NARROW - 90.0, len(rows) * 44 + 2
 
     def x(value: float) -> float:
         return left + (value - low) / (high - low or 1) * (right - left)
 
-    parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{len(rows) * 30 + 6}" y2="{len(rows) * 30 + 6}"/>']
-    for share in (0.0, 0.5, 1.0):
+    parts = [f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>']
+    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         value = low + share * (high - low)
-        parts.append(
-            _text(
-                x(value),
-                len(rows) * 30 + 22,
-                f"{100 * value:.0f} %" if unit == "%" else figure(value, unit),
-                "middle",
-                "small",
-            )
-        )
+        shown = f"{100 * value:.0f} %" if unit == "%" else figure(value, unit)
+        parts.append(_text(x(value), bottom + 16, shown, anchor, "small"))
     for index, (name, estimate, kind) in enumerate(rows):
-        y = index * 30 + 16
+        y = index * 44 + 31
         parts += [
-            _text(left - 12, y + 4, shortened(name, 34), "end", kind),
+            _text(left, y - 14, shortened(name, 52), "start", kind),
             f'<line class="whisker {kind}" x1="{x(estimate.low):.1f}" x2="{x(estimate.high):.1f}" y1="{y}" y2="{y}"/>',
             f'<circle class="dot {kind}" cx="{x(estimate.value):.1f}" cy="{y}" r="5"/>',
-            _text(right + 12, y + 4, figure(estimate.value, unit), "start", kind),
+            _text(right + 14, y + 5, figure(estimate.value, unit), "start", kind),
         ]
-    return _svg(len(rows) * 30 + 30, title, parts)
+    return _svg(bottom + 24, title, parts, NARROW)
 
 
 def ladder(rungs: Sequence[RungResult], unit: str) -> str:
@@ -97,7 +92,7 @@ def curve(points: Sequence[tuple[float, float]], unit: str, title: str) -> str:
     """Share of rows answered (most confident first) against the metric on them."""
     if len(points) < 2:
         return ""
-    width, height, left, top = 260.0, 260.0, 50.0, 14.0
+    width, height, left, top = 260.0, 260.0, 58.0, 14.0
     low = min(score for _, score in points)
     low, high = max(0.0, low - 0.02), max(1.0, max(score for _, score in points))
     path = " ".join(f"{left + s * width:.1f},{top + (high - v) / (high - low or 1) * height:.1f}" for s, v in points)

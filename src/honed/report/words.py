@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from honed.evaluation.results import Estimate
+from honed.wording import number
 
 
 def figure(value: float, unit: str) -> str:
     """A value in its unit: shares as per cent, numbers with three digits."""
     if value != value:
         return "–"
-    return f"{100 * value:.1f} %" if unit == "%" else f"{value:.3g}"
+    return f"{100 * value:.1f} %" if unit == "%" else number(value)
 
 
 def interval(estimate: Estimate, unit: str) -> str:
@@ -18,7 +19,9 @@ def interval(estimate: Estimate, unit: str) -> str:
         return "–"
     if unit == "%":
         return f"{100 * estimate.low:.1f} – {100 * estimate.high:.1f}"
-    return f"{estimate.low:.3g} – {estimate.high:.3g}"
+    nothing = 1e-3 * max(abs(estimate.low), abs(estimate.high))
+    low, high = (0.0 if abs(bound) < nothing else bound for bound in (estimate.low, estimate.high))
+    return f"{number(low)} – {number(high)}"
 
 
 def duration(seconds: float) -> str:

@@ -28,17 +28,17 @@ def local_base(
 
     Raises
     ------
-    ZooError [Z010, Z011, Z012, Z013, Z014]
-        No folder, no configuration, no safetensors, a damaged file, no tokenizer, or a model of another kind.
+    ZooError [Z010, Z011, Z012, Z013, Z014, Z015]
+        No folder, no configuration, no safetensors, a damaged file, no tokenizer, a model of another kind, or a part missing.
     """
     folder = Path(folder)
+    snapshot = snapshot_in(folder)
+    if snapshot is not None:
+        name, revision, folder = name or _hub_name(folder), revision or snapshot.name, snapshot
     if not folder.is_dir():
         raise ZooError("Z010", f"There is no folder {folder}.", "Check --base: a name of `honed models` or a folder.")
     config = _config(folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    weights = [path for path in weights if path.name.startswith("model")] or weights
-    if not weights:
-        weights = [_converted(folder)]
+    weights = _weights(folder) or [_converted(folder)]
     counts = [count_parameters(path) for path in weights]
     _check_kind(folder, config)
     if not any((folder / file).exists() for file in TOKENIZER_FILES):
@@ -56,6 +56,49 @@ def local_base(
         max_length=_max_length(folder, config),
         pooling=_pooling(folder),
     )
+
+
+def snapshot_in(folder: Path) -> Path | None:
+    """The snapshot to use where a folder is a model's place in a hub's cache (``models--org--name``), else None."""
+    snapshots = folder / "snapshots"
+    if not snapshots.is_dir() or (folder / "config.json").exists():
+        return None
+    main = folder / "refs" / "main"
+    named = snapshots / main.read_text(encoding="utf-8").strip() if main.is_file() else None
+    if named is not None and named.is_dir():
+        return named
+    there = sorted((path for path in snapshots.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    return there[-1] if there else None
+
+
+def _hub_name(folder: Path) -> str:
+    return folder.name.removeprefix("models--").replace("--", "/") if folder.name.startswith("models--") else ""
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files transformers would read: one whole file, else the parts an index names, else any safetensors."""
+    whole = folder / "model.safetensors"
+    if whole.exists() or whole.is_symlink():
+        return [_there(whole)]
+    parts = _parts(folder / "model.safetensors.index.json")
+    if parts:
+        return parts
+    found = sorted(folder.glob("*.safetensors"))
+    return [_there(path) for path in [path for path in found if path.name.startswith("model")] or found]
+
+
+def _parts(index: Path) -> list[Path]:
+    """Files an index of sharded weights names; all must be there."""
+    named = _json(index).get("weight_map") or {}
+    return [_there(index.parent / Path(name).name) for name in sorted(set(map(str, named.values())))]
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        linked = " (the link to it leads nowhere)" if path.is_symlink() else ""
+        seen = f"{path.name}, a part of the weights, is missing from {path.parent}{linked}."
+        raise ZooError("Z015", seen, "Fetch the model again, all of its files.")
+    return path
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -116,12 +159,13 @@ def _product(shape: list[int]) -> int:
 
 def _converted(folder: Path) -> Path:
     """Weights that lie there as a pickle only: checked by the gate, converted once, never loaded as pickle again."""
-    pickles = sorted(path for pattern in PICKLES for path in folder.glob(pattern))
+    pickles = _parts(folder / "pytorch_model.bin.index.json")
+    pickles = pickles or sorted(path for pattern in PICKLES for path in folder.glob(pattern))[:1]
     if not pickles:
         raise ZooError("Z011", f"The folder {folder} holds no weights (*.safetensors).", "Fetch the weights as well.")
     from honed.zoo.convert import to_safetensors
 
-    return to_safetensors(pickles[0], folder / "model.safetensors")
+    return to_safetensors(pickles, folder / "model.safetensors")
 
 
 def _digest(weights: list[Path]) -> str:
