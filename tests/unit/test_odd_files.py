@@ -193,3 +193,15 @@ def test_one_column_of_a_frame_is_a_list_of_texts() -> None:
     import pandas as pd
 
     assert read_table(pd.Series([text for text, _ in ROWS])).names == ["text"]
+
+
+def test_a_quoted_column_of_json_is_one_column(tmp_path: Path) -> None:
+    """As ``predict`` writes it for many labels: commas and doubled quotes inside, and the same number of them in every row."""
+    path = tmp_path / "answers.csv"
+    inner = '{""card_arrival"": 0.9, ""lost_card"": 0.05, ""card_linking"": 0.01, ""top_up"": 0.01}'
+    path.write_text(
+        "prediction,confidence,probabilities\n" + f'"card_arrival",0.9,"{inner}"\n' * 3000, encoding="utf-8"
+    )
+    table = read_table(path)
+    assert table.arrow.column_names == ["prediction", "confidence", "probabilities"] and table.n_rows == 3000
+    assert table.column("probabilities")[0].startswith('{"card_arrival": 0.9')

@@ -196,8 +196,10 @@ def _remarks(sample: str, separator: str, quoted: bool, width: int) -> int:
 
 
 def _is_quoted(sample: str, separator: str) -> bool:
-    """Whether fields may be quoted: that makes rows more regular, or else every field that opens with a quote closes
-    with one."""
+    """Whether fields may be quoted: they are without a mistake, or that makes rows more regular, or else every field that
+    opens with a quote closes with one."""
+    if _faultless(sample, separator):
+        return True
     gain = _regularity(sample, separator, True) - _regularity(sample, separator, False)
     if abs(gain) > 1e-3:
         return gain > 0
@@ -205,6 +207,23 @@ def _is_quoted(sample: str, separator: str) -> bool:
     opened = len(re.findall(rf'(?:^|{mark})[ ]?"', sample, re.M))
     whole = len(re.findall(rf'(?:^|{mark})[ ]?"(?:[^"]|"")*"(?={mark}|\r?$)', sample, re.M))
     return whole > 0 and whole >= 0.98 * opened
+
+
+def _faultless(sample: str, separator: str) -> bool:
+    """Some fields are quoted, every quote is where the rules want it, and nearly all rows have as many fields."""
+    stream = io.StringIO(sample, newline="")
+    reader, widths = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True), Counter[int]()
+    if not re.search(rf'(?:^|{re.escape(separator)})[ ]?"', sample, re.M):
+        return False
+    try:
+        for row in reader:
+            widths[len(row)] += bool(row)
+            if widths.total() >= 2000:
+                break
+    except csv.Error:
+        return False
+    width, count = widths.most_common(1)[0] if widths else (0, 0)
+    return width >= 2 and count >= 0.98 * widths.total()
 
 
 def _rows(sample: str, separator: str, quoted: bool, limit: int = 2000) -> list[list[str]]:
