@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -205,3 +206,16 @@ def test_a_quoted_column_of_json_is_one_column(tmp_path: Path) -> None:
     table = read_table(path)
     assert table.arrow.column_names == ["prediction", "confidence", "probabilities"] and table.n_rows == 3000
     assert table.column("probabilities")[0].startswith('{"card_arrival": 0.9')
+
+
+@pytest.mark.parametrize("header", ["text", "Anfrage"])
+def test_one_column_with_quotes_keeps_its_rows(tmp_path: Path, header: str) -> None:
+    """As Python's csv module writes it: only what holds a comma, a quote or a line break is quoted."""
+    texts = ["my card is lost", 'it says "declined", why?', "first line\nsecond line, and more"] * 20
+    path = tmp_path / "one.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([[header], *([text] for text in texts)])
+    table = read_table(path)
+    assert table.names == [header] and table.column(header) == texts
+    with open_batches(path) as batches:
+        assert [value for batch in batches for value in batch.column(0).to_pylist()] == texts

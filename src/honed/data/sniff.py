@@ -174,6 +174,9 @@ def sniff_layout(sample: str, encoding: str, complete: bool) -> Layout:
     quoted = {separator: _is_quoted(sample, separator) for separator in SEPARATORS}
     best = max(SEPARATORS, key=lambda separator: _regularity(sample, separator, quoted[separator]))
     if _regularity(sample, best, quoted[best]) < 0.8:
+        alone = next((mark for mark in SEPARATORS if mark in sample and _strict_width(sample, mark) == 1), None)
+        if alone:
+            return Layout(encoding, alone, True, _plain_header(lines) or _opens_unlike(lines), 1)
         separator = " " if _label_then_text(lines) else ""
         return Layout(encoding, separator, False, separator == "" and _plain_header(lines), 2 if separator else 1)
     rows = _rows(sample, best, quoted[best])
@@ -209,21 +212,33 @@ def _is_quoted(sample: str, separator: str) -> bool:
     return whole > 0 and whole >= 0.98 * opened
 
 
+def _opens_unlike(lines: list[str]) -> bool:
+    """A first line of one short word above texts is a header."""
+    words = [len(line.split()) for line in lines]
+    return words[0] == 1 and len(words) > 2 and sorted(words[1:])[len(words) // 2 - 1] >= 3
+
+
 def _faultless(sample: str, separator: str) -> bool:
-    """Some fields are quoted, every quote is where the rules want it, and nearly all rows have as many fields."""
+    """Several columns, and quotes without a mistake."""
+    return _strict_width(sample, separator) >= 2
+
+
+def _strict_width(sample: str, separator: str) -> int:
+    """Number of columns where some fields are quoted, every quote is where the rules want it, and nearly all rows have as
+    many fields; else 0."""
     stream = io.StringIO(sample, newline="")
     reader, widths = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True), Counter[int]()
     if not re.search(rf'(?:^|{re.escape(separator)})[ ]?"', sample, re.M):
-        return False
+        return 0
     try:
         for row in reader:
             widths[len(row)] += bool(row)
             if widths.total() >= 2000:
                 break
     except csv.Error:
-        return False
+        return 0
     width, count = widths.most_common(1)[0] if widths else (0, 0)
-    return width >= 2 and count >= 0.98 * widths.total()
+    return width if count >= 0.98 * widths.total() else 0
 
 
 def _rows(sample: str, separator: str, quoted: bool, limit: int = 2000) -> list[list[str]]:
