@@ -23,7 +23,7 @@ from honed.model import Model
 from honed.networks.constant import Constant
 from honed.tasks.contract import Array, Decision, Problem
 from honed.tasks.registry import get_task
-from honed.tasks.text_classification import judging
+from honed.tasks.classification import judging
 from tests.conftest import FAST
 
 N = 800

@@ -49,6 +49,8 @@ class Facts:
         :meth:`Task.zero_shot` can predict before any training.
     needs_base : bool
         The network starts from a pre-trained base of the zoo.
+    automatic : bool
+        It is taken by itself for data of its kinds of input and output; else only when named.
     """
 
     input_kinds: tuple[str, ...]
@@ -58,6 +60,7 @@ class Facts:
     linear_head: bool = False
     zero_shot: bool = False
     needs_base: bool = True
+    automatic: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,13 @@
-"""JSON Schemas of what a text classifier takes and gives."""
+"""JSON Schema of what a classifier gives."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from honed.tasks.contract import Problem, Schemas
+from honed.tasks.contract import Problem
 
-MAX_CHARACTERS = 10_000_000
-
-
-def schemas_of(problem: Problem) -> Schemas:
-    """Schemas of one input row and of one prediction."""
-    text = {"type": "string", "maxLength": MAX_CHARACTERS}
-    example = dict.fromkeys(problem.inputs, "My laptop does not start.")
-    given = {
-        "type": "object",
-        "properties": dict.fromkeys(problem.inputs, text),
-        "required": list(problem.inputs),
-        "examples": [example],
-    }
-    return Schemas(given, _output(problem))
-
-
-def _output(problem: Problem) -> dict[str, Any]:
+def output_schema(problem: Problem) -> dict[str, Any]:
+    """Labels, confidence and doubt; or a number with its interval."""
     if problem.kind == "regression":
         properties: dict[str, Any] = {name: {"type": "number"} for name in ("prediction", "low", "high")}
         example: dict[str, Any] = {"prediction": 3.5, "low": 2.5, "high": 4.5, "unsure": False}

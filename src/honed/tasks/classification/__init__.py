@@ -1,0 +1,1 @@
+"""What all classifiers share, whatever they read: targets, heads, losses, decisions, figures."""
