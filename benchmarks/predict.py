@@ -26,10 +26,9 @@ model, source, target = sys.argv[1:]
 loaded = Model.load(model)
 begin = time.monotonic()
 predict_file(loaded, source, target, keep="none")
-seconds = time.monotonic() - begin
+seconds, mib = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 from honed.data.read import read_table
-answers = read_table(target).column("prediction")
-print(json.dumps({"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "answers": answers}))
+print(json.dumps({"seconds": seconds, "mib": mib, "answers": read_table(target).column("prediction")}))
 """
 PIPELINE = """
 import csv, json, resource, sys, time

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from honed.errors import HonedError, ServeError
+from honed.resources import return_freed_memory
 from honed.serving import wire
 from honed.tasks.contract import Array, Predictions
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from honed.model import Model
 
 Row = dict[str, Any]
+TIDY_EVERY_S = 5.0
+"""How often freed memory is given back: batches of all sizes leave holes, and a worker runs for months."""
 Outcome = tuple[list[Any], dict[str, Array]]
 
 
@@ -122,6 +126,7 @@ class Worker:
         self._sending = threading.Lock()
         self._work: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._model: Model | None = None
+        self._tidied = time.monotonic()
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -164,6 +169,9 @@ class Worker:
         good, found, errors = answer(self._model, message["rows"])
         labels, arrays = arrays_of(found)
         self._send({"id": message["id"], "good": good, "labels": labels, "errors": errors}, arrays)
+        if time.monotonic() - self._tidied > TIDY_EVERY_S:
+            return_freed_memory()
+            self._tidied = time.monotonic()
 
 
 def _load_error(error: Exception) -> dict[str, Any]:
