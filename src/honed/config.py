@@ -73,8 +73,10 @@ class TrainingConfig:
 class RunConfig:
     """Settings of one run. ``task_settings`` are those of the task's own dataclass."""
 
-    task: str = setting("text-classification", "kind of work")
-    base: str | None = setting(None, "pre-trained model: a name of the zoo or a folder; none takes the embedded one")
+    task: str = setting("auto", "kind of work; auto takes the one that fits the data")
+    base: str | None = setting(
+        None, "pre-trained model: a name of the zoo or a folder; none takes the one that comes with Honed"
+    )
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     task_settings: dict[str, Any] = setting({}, "settings of the task")

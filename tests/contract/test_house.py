@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "honed"
 LAYERS = (
     ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources"),
     ("data",),
-    ("metrics", "checks"),
+    ("metrics", "checks", "media"),
     ("tasks", "networks", "zoo"),
     ("model", "prediction", "bundle"),
     ("engines", "exporting"),

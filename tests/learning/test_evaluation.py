@@ -11,10 +11,11 @@ import pytest
 
 from honed.config import fill
 from honed.data.table import Roles, Table
-from honed.evaluation.edits import EDITS, apply
 from honed.evaluation.evaluate import Background, evaluate_model
-from honed.evaluation.overlap import nearly_seen, sketches
 from honed.evaluation.results import Evaluation
+from honed.media.medium import apply
+from honed.media.text_edits import EDITS
+from honed.media.text_likeness import nearly_seen, sketches
 from honed.model import Model
 from honed.networks.constant import Constant
 from honed.tasks.contract import Array, Decision
@@ -163,13 +164,14 @@ def test_learning_by_heart_is_named() -> None:
 
 
 def test_rows_of_training_are_left_out() -> None:
-    from honed.evaluation.overlap import hashes
+    from honed.media.medium import hashes
+    from honed.media.text import Text
 
     table = rows(200)
-    seen = frozenset(hashes([(text,) for text in table.column("text")[:150]]))
+    seen = frozenset(hashes(Text(), [(text,) for text in table.column("text")[:150]]))
     found = evaluated(honest, table, seen=seen)
     assert found.n_used == 50 and found.n_duplicates_removed == 150
-    whole = evaluated(honest, table, seen=frozenset(hashes([(text,) for text in table.column("text")])))
+    whole = evaluated(honest, table, seen=frozenset(hashes(Text(), [(text,) for text in table.column("text")])))
     assert whole.verdict.answer == "cannot tell" and not whole.held_out
 
 

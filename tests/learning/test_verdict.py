@@ -21,9 +21,9 @@ from honed.evaluation.verdict import Evidence, reach_verdict
 from honed.finding import Finding
 from honed.model import Model
 from honed.networks.constant import Constant
+from honed.tasks.classification import judging
 from honed.tasks.contract import Array, Decision, Problem
 from honed.tasks.registry import get_task
-from honed.tasks.classification import judging
 from tests.conftest import FAST
 
 N = 800
@@ -231,10 +231,11 @@ def test_rows_of_one_label_cannot_tell() -> None:
 
 
 def test_rows_learnt_from_are_no_evidence() -> None:
-    from honed.evaluation.overlap import hashes
+    from honed.media.medium import hashes
+    from honed.media.text import Text
 
     targets = classes(2)
-    learnt = frozenset(hashes([(f"text no {i}",) for i in range(N - 30)]))
+    learnt = frozenset(hashes(Text(), [(f"text no {i}",) for i in range(N - 30)]))
     known = np.where(np.arange(N) < N - 30, targets, 1 - targets)  # by heart, and wrong on all that is new
     found = judged(problem_of("binary"), targets, logits(known, 2), seen=learnt)
     assert found.n_used == 30 and found.metrics[0].model.value == 0.0 and found.verdict.answer == "do not ship"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from honed.checks import columns, duplicates, labels, leakage, personal_data
+from honed.checks import columns, labels, leakage
 from honed.data.table import Roles, Table
 from honed.finding import Finding, by_level
+from honed.media.medium import Check, Looked, Medium
 from honed.progress import Progress, Silent
-
-Check = Callable[[], list[Finding]]
 
 
 def audit(
     table: Table,
     roles: Roles,
     *,
+    medium: Medium | None = None,
     targets: Any = None,
     labels_: tuple[str, ...] = (),
     clusters: Any = None,
@@ -30,6 +29,8 @@ def audit(
 
     Parameters
     ----------
+    medium : Medium or None
+        What the columns that the model reads are; it brings checks of its own.
     targets : array or None
         Encoded targets (-1 or NaN where missing); None leaves out the checks that need them.
     labels_ : tuple of str
@@ -39,25 +40,17 @@ def audit(
     split : Split or None
         Adds the check for test rows that stand in the training rows.
     """
-    texts = tuple(name for name in roles.text if name in table.names)
+    read = tuple(name for name in roles.inputs if name in table.names)
     checks: dict[str, Check] = {
         "reading": lambda: columns.check_reading(table),
         "columns": lambda: columns.check_columns(table, roles),
     }
-    if texts and table.n_rows:
-        checks["texts"] = lambda: columns.check_texts(table, texts)
-        checks["personal data"] = lambda: personal_data.check_personal(table, texts)
-        checks["duplicates"] = lambda: duplicates.check_duplicates(table, texts, clusters, seed)
-    if split is not None and texts and len(split.test):
-        checks["split"] = lambda: duplicates.check_across_split(table, texts, split, clusters)
+    if read and table.n_rows and medium is not None:
+        checks |= medium.checks(Looked(table, roles, read, targets, labels_, clusters, split, seed))
     if targets is not None and table.n_rows:
         checks["names of labels"] = lambda: labels.check_alike(labels_, roles.target or "")
         checks["balance"] = lambda: labels.check_balance(targets, labels_, roles.target or "")
         checks["leaking columns"] = lambda: leakage.check_leaking_columns(table, roles, targets)
-        if texts:
-            checks["conflicts"] = lambda: duplicates.check_conflicts(table, texts, targets)
-            checks["leaking words"] = lambda: leakage.check_leaking_words(table, roles, targets, labels_)
-            checks["label errors"] = lambda: labels.check_label_errors(table, roles, targets, labels_, seed)
     findings: list[Finding] = []
     with (progress or Silent()).step("checking the data", len(checks)) as step:
         for name, check in checks.items():

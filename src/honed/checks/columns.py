@@ -61,7 +61,7 @@ def check_columns(table: Table, roles: Roles) -> list[Finding]:
         if pa.types.is_string(column.type):
             blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
             empty += int(pc.sum(blank).as_py() or 0)
-        if empty and name in roles.text:
+        if empty and name in roles.inputs:
             findings.append(_missing(name, empty, table.n_rows))
         elif empty and name != roles.target:
             unread.append((name, empty))

@@ -26,7 +26,7 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
     shares: dict[str, float] = {}
     there = np.flatnonzero(targets >= 0)[:MOST_ROWS]
     usual = np.bincount(targets[there]).max() / max(1, len(there)) if len(there) else 1.0
-    alone = roles.text if len(roles.text) == 1 else ()  # a lone text is what the model is there for
+    alone = roles.inputs if len(roles.inputs) == 1 else ()  # a lone text is what the model is there for
     for name in table.names:
         column = table.arrow.column(name)
         if name in (roles.target, *alone) or pa.types.is_nested(column.type) or len(there) < 20:
@@ -37,8 +37,8 @@ def check_leaking_columns(table: Table, roles: Roles, targets: Array) -> list[Fi
         share = told_by(codes, targets[there])
         if share >= NEARLY_ALL and share - usual > 0.05 and len(np.unique(codes)) <= len(there) / 4:
             shares[name] = share
-    read = {name: share for name, share in shares.items() if name in roles.text}
-    beside = {name: share for name, share in shares.items() if name not in roles.text}
+    read = {name: share for name, share in shares.items() if name in roles.inputs}
+    beside = {name: share for name, share in shares.items() if name not in roles.inputs}
     return _told_by_columns(beside, roles.target or "") + _told_by_inputs(read, roles.target or "")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from honed.finding import Finding
+
 
 @dataclass(frozen=True)
 class Table:
@@ -23,12 +25,15 @@ class Table:
         SHA-256 of the file, or of the contents for tables from memory.
     reading : dict of str to str
         How it was read: ``{"format": "csv", "encoding": "utf-8-sig", "separator": ";", "header": "yes", ...}``.
+    findings : tuple of Finding
+        What was noticed while reading, for example annotations without a picture.
     """
 
     arrow: pa.Table
     source: str
     digest: str
     reading: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -49,7 +54,9 @@ class Table:
 
     def take(self, rows: Sequence[int] | Any) -> Table:
         """The rows of these positions (from 0), in this order."""
-        return Table(self.arrow.take(pa.array(rows, type=pa.int64())), self.source, self.digest, self.reading)
+        return Table(
+            self.arrow.take(pa.array(rows, type=pa.int64())), self.source, self.digest, self.reading, self.findings
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Roles:
     Parameters
     ----------
     text : tuple of str
-        Columns the model reads, one or two (a pair).
+        Columns of text the model reads, one or two (a pair).
     target : str or None
         The column to predict.
     time, entity, id : str or None
@@ -72,6 +79,8 @@ class Roles:
         One sentence for each column.
     yours : tuple of str
         Names of the roles the user fixed, for example ``("target",)``; the rest was inferred.
+    image : str or None
+        Column of pictures the model reads; then it reads no text.
     candidates : tuple of str
         Columns of which each could be the target, where none stands out and none was named.
     """
@@ -86,6 +95,17 @@ class Roles:
     reasons: dict[str, str] = field(default_factory=dict)
     yours: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    image: str | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns the model reads."""
+        return (self.image,) if self.image else self.text
+
+    @property
+    def medium(self) -> str:
+        """What they hold: "image" or "text"."""
+        return "image" if self.image else "text"
 
     def as_dict(self) -> dict[str, Any]:
         """The roles as plain JSON types."""

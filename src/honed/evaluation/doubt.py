@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from honed.evaluation.figures import estimate
-from honed.evaluation.probes import GENERAL, OUT_OF_SCOPE
 from honed.evaluation.results import AbstentionResult, Estimate, ForgettingResult
 from honed.metrics.intervals import bootstrap_interval, wilson
 from honed.model import Model
@@ -15,7 +14,7 @@ from honed.tasks.contract import Array, Predictions
 
 
 def abstention(model: Model, answers: Predictions, targets: Array, seed: int) -> AbstentionResult | None:
-    """Coverage and the deciding metric with and without doubtful answers, a curve, and texts out of scope."""
+    """Coverage and the deciding metric with and without doubtful answers, a curve, and inputs out of scope."""
     if answers.confidence is None or not len(targets):
         return None
     metric = model.task.metrics(model.problem)[0]
@@ -27,8 +26,8 @@ def abstention(model: Model, answers: Predictions, targets: Array, seed: int) ->
         else whole
     )
     flagged, tried = None, 0
-    if "text" in model.task.facts.input_kinds:
-        rows = [(text,) + ("",) * (len(model.problem.inputs) - 1) for text in OUT_OF_SCOPE]
+    rows = model.task.medium.out_of_scope(len(model.problem.inputs))
+    if rows:
         flagged, tried = _share(model.answers(rows).unsure), len(rows)
     order = np.argsort(-answers.confidence, kind="stable")
     curve = [
@@ -46,18 +45,18 @@ def _share(marked: Array) -> Estimate:
 
 
 def forgetting(model: Model, base_embed: Any) -> ForgettingResult | None:
-    """How alike the model finds general sentences, against its base: linear CKA (Kornblith et al., 2019).
+    """How alike the model finds ordinary inputs, against its base: linear CKA (Kornblith et al., 2019).
 
     ``base_embed`` maps inputs to vectors by the base as it came; None where there is none.
     """
     embed = getattr(model.predictor, "embed", None)
-    if embed is None or base_embed is None or "text" not in model.task.facts.input_kinds:
+    rows = model.task.medium.general(len(model.problem.inputs))
+    if embed is None or base_embed is None or not rows:
         return None
-    rows = [(text,) + ("",) * (len(model.problem.inputs) - 1) for text in GENERAL]
     similarity = linear_cka(np.asarray(embed(rows)), np.asarray(base_embed(rows)))
     word = "kept nearly all" if similarity > 0.9 else "kept most" if similarity > 0.6 else "lost much"
     return ForgettingResult(
-        similarity, None, None, f"The encoder {word} of what it knew about general English sentences."
+        similarity, None, None, f"The encoder {word} of what it knew about {model.task.medium.general_words}."
     )
 
 

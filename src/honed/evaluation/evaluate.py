@@ -11,10 +11,11 @@ import numpy as np
 
 from honed.data.table import Table
 from honed.errors import DataError
-from honed.evaluation import doubt, errors, figures, overlap, robustness, slices, trivial
+from honed.evaluation import doubt, errors, figures, robustness, slices, trivial
 from honed.evaluation.results import Estimate, Evaluation, Gap
 from honed.evaluation.verdict import Evidence, reach_verdict
 from honed.finding import Finding
+from honed.media.medium import hashes, unseen
 from honed.metrics.intervals import Interval, bootstrap_interval, paired_difference, unpaired_difference
 from honed.model import Model
 from honed.progress import Progress, Silent
@@ -89,9 +90,10 @@ def evaluate_model(
         raise DataError(
             "D026", f'No row of {table.source} has a value in "{model.problem.target}".', "Evaluation needs the truth."
         )
-    exact = there & ~overlap.unseen(inputs, set(background.seen))
+    medium = model.task.medium
+    exact = there & ~unseen(medium, inputs, background.seen)
     near = (
-        there & ~exact & overlap.nearly_seen(inputs, background.near) if background.near is not None else ~there & there
+        there & ~exact & medium.nearly_seen(inputs, background.near) if background.near is not None else ~there & there
     )
     seen_all, kept_near = bool(exact[there].all()), int((there & ~exact & ~near).sum()) < LEAST_UNSEEN
     rows = np.flatnonzero(there if seen_all else there & ~exact if kept_near else there & ~exact & ~near)
@@ -165,7 +167,7 @@ def _assemble(
         metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
         unknown_share=float(strange.mean()), trivial_score=trivial_score,
         best=metric.range[1] if metric.higher_is_better else metric.range[0],
-        by_lot=trivial.by_lot(metric, truth, predicted, seed), n_distinct=len(overlap.hashes(inputs)),
+        by_lot=trivial.by_lot(metric, truth, predicted, seed), n_distinct=len(hashes(model.task.medium, inputs)),
         broken=int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(axis=1).sum()),
     )  # fmt: skip
     return Evaluation(

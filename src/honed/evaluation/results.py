@@ -130,7 +130,8 @@ class ForgettingResult:
 
 @dataclass(frozen=True)
 class ErrorExample:
-    """One confident mistake, with the words that drove it (positive weight: towards the given answer)."""
+    """One confident mistake, with the words that drove it (positive weight: towards the given answer); ``picture`` is a data
+    URI where the input can be seen."""
 
     row: int
     text: str
@@ -138,6 +139,7 @@ class ErrorExample:
     predicted: str
     confidence: float
     words: list[tuple[str, float]]
+    picture: str = ""
 
 
 @dataclass(frozen=True)

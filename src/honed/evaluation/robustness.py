@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from honed.evaluation.edits import EDITS, apply
 from honed.evaluation.figures import estimate, right_rows
 from honed.evaluation.results import RobustnessResult
+from honed.media.medium import apply
 from honed.metrics.intervals import bootstrap_interval, paired_difference, wilson
 from honed.model import Model
 from honed.progress import Progress
@@ -18,15 +18,16 @@ MOST_ROWS = 400
 def robustness(
     model: Model, inputs: list[Input], targets: Array, predicted: Array, seed: int, progress: Progress
 ) -> list[RobustnessResult]:
-    """One result for each kind of edit, on at most 400 rows; nothing where the inputs are no texts."""
-    if "text" not in model.task.facts.input_kinds or len(inputs) < 20:
+    """One result for each kind of edit that inputs of this medium have, on at most 400 rows."""
+    medium = model.task.medium
+    if not medium.edits() or len(inputs) < 20:
         return []
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(inputs), min(MOST_ROWS, len(inputs)), replace=False))
     chosen, truth, before = [inputs[row] for row in rows], targets[rows], predicted[rows]
-    with progress.step("trying edited texts", len(EDITS)) as step:
+    with progress.step(f"trying edited {medium.many}", len(medium.edits())) as step:
         results = []
-        for edit in EDITS:
+        for edit in medium.edits():
             edited = apply(edit, chosen, seed)
             results.append(_one(model, edit.name, edit.title, chosen, edited, truth, before, seed))
             step.advance()
@@ -50,7 +51,8 @@ def _one(
     drop = paired_difference(metric.score, truth, better, worse, n=300, seed=seed)
     same = right_rows(before, after) if before.dtype.kind != "f" else np.isclose(before, after, rtol=0.05)
     broken = np.flatnonzero(~same & (right_rows(truth, before) if before.dtype.kind != "f" else ~same))
-    example = (" | ".join(chosen[broken[0]]), " | ".join(edited[broken[0]])) if len(broken) else ("", "")
+    shown = model.task.medium.shown
+    example = (shown(chosen[broken[0]]), shown(edited[broken[0]])) if len(broken) else ("", "")
     return RobustnessResult(
         name,
         title,

@@ -1,11 +1,10 @@
-"""Parts of the data that are served worse: named groups, and parts found by what texts look like.
+"""Parts of the data that are served worse: named groups, and parts found by what inputs look like.
 
 A part that is found is looked for on one half of the rows and confirmed on the other, so that chance is not reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,12 +39,11 @@ def group_slices(
 
 
 def found_slices(model: Model, inputs: list[Input], targets: Array, predicted: Array, seed: int) -> list[SliceResult]:
-    """Parts told by form (length, digits, question marks, capitals, pairs of frequent words) that are served worse."""
-    if "text" not in model.task.facts.input_kinds or len(inputs) < 8 * FEWEST:
+    """Parts told by what the inputs look like that are served worse."""
+    parts = model.task.medium.forms(inputs) if len(inputs) >= 8 * FEWEST else {}
+    if not parts:
         return []
-    texts = [" ".join(row) for row in inputs]
-    parts = {**_by_form(texts), **_by_word(texts)}
-    half = np.random.default_rng(seed).random(len(texts)) < 0.5
+    half = np.random.default_rng(seed).random(len(inputs)) < 0.5
     errors = _row_errors(targets, predicted)
     suspects = []
     for name, member in parts.items():
@@ -66,34 +64,6 @@ def _row_errors(targets: Array, predicted: Array) -> Array:
     if targets.ndim == 2:
         return (targets != predicted).mean(axis=1)
     return (targets != predicted).astype(float) if targets.dtype.kind == "i" else np.abs(targets - predicted)
-
-
-def _by_form(texts: list[str]) -> dict[str, Array]:
-    words = np.array([len(text.split()) for text in texts])
-    short, long = np.quantile(words, [0.33, 0.67])
-    tests: dict[str, Callable[[str], bool]] = {
-        "texts with digits": lambda text: any(c.isdigit() for c in text),
-        "texts with a question mark": lambda text: "?" in text,
-        "texts all in lower case": lambda text: text == text.lower(),
-        "texts with words in capitals": lambda text: any(len(w) > 2 and w.isupper() for w in text.split()),
-        "texts with letters beyond ASCII": lambda text: not text.isascii(),
-    }
-    found = {name: np.array([test(text) for text in texts]) for name, test in tests.items()}
-    found[f"short texts (up to {short:.0f} words)"] = words <= short
-    found[f"long texts (over {long:.0f} words)"] = words > long
-    return found
-
-
-def _by_word(texts: list[str]) -> dict[str, Array]:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    try:
-        counter = CountVectorizer(binary=True, max_features=30, min_df=2 * FEWEST, stop_words="english")
-        matrix: Any = counter.fit_transform(texts)
-    except ValueError:
-        return {}
-    dense = matrix.toarray().astype(bool)
-    return {f'texts with the word "{word}"': dense[:, i] for i, word in enumerate(counter.get_feature_names_out())}
 
 
 def _compared(

@@ -17,6 +17,8 @@ import numpy as np
 from honed.data.split import SplitHint
 from honed.data.table import Roles, Table
 from honed.finding import Finding
+from honed.media.medium import Medium
+from honed.media.registry import medium_of
 
 if TYPE_CHECKING:
     import torch
@@ -306,6 +308,11 @@ class Task(ABC):
     version: ClassVar[int]
     facts: ClassVar[Facts]
     config: ClassVar[type]
+
+    @property
+    def medium(self) -> Medium:
+        """What can be said of its inputs without knowing the task."""
+        return medium_of(self.facts.input_kinds[0])
 
     # --- data -------------------------------------------------------------------------------------------------
     @abstractmethod

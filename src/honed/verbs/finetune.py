@@ -16,9 +16,9 @@ from honed.data.read import read_table
 from honed.data.table import Table
 from honed.errors import DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
-from honed.evaluation.overlap import hashes, sketches
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
+from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.report.html import run_page
@@ -304,14 +304,14 @@ def _evaluate(
         for name in _baseline_names(session, ladder)
     }
     learnt = session.train.inputs + session.validation.inputs
-    model.extra["near"] = sketches(learnt)
+    model.extra["near"] = session.task.medium.sketches(learnt)
     background = Background(
         baselines=baselines,
         trivial=list(baselines)[:1],
         train_inputs=session.train.inputs,
         train_targets=session.train.targets,
         validation=ladder.best.score if ladder.best else None,
-        seen=frozenset(hashes(learnt)),
+        seen=frozenset(hashes(session.task.medium, learnt)),
         near=model.extra["near"],
         base_embed=_base_embed(session, model.predictor),
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],

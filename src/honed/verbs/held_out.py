@@ -7,7 +7,7 @@ import numpy as np
 from honed.bundle.reference import HeldOut
 from honed.data.table import Table
 from honed.evaluation.evaluate import targets_of
-from honed.evaluation.overlap import hashes, unseen
+from honed.media.medium import hashes, unseen
 from honed.model import Model
 from honed.tasks.contract import labelled
 from honed.training.ladder import Ladder
@@ -38,8 +38,8 @@ def held_out(session: Session, prepared: Prepared, model: Model, ladder: Ladder,
 
 def _from_test(session: Session, model: Model, table: Table) -> HeldOut | None:
     inputs, targets = model.inputs(table), targets_of(model, table)
-    known = set(hashes(session.train.inputs + session.validation.inputs))
-    rows = np.flatnonzero(labelled(targets) & unseen(inputs, known))
+    known = hashes(model.task.medium, session.train.inputs + session.validation.inputs)
+    rows = np.flatnonzero(labelled(targets) & unseen(model.task.medium, inputs, known))
     rows = rows[:: max(1, -(-len(rows) // MOST_ROWS))]
     if not len(rows):
         return None

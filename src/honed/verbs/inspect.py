@@ -25,7 +25,7 @@ def inspect(
     time: str | None = None,
     group: Sequence[str] | None = None,
     entity: str | None = None,
-    task: str = "text-classification",
+    task: str | None = None,
     settings: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Inspection:
@@ -43,7 +43,7 @@ def inspect(
         The data cannot be read at all, or a named column does not exist. Anything less is a finding.
     """
     begin, config = clock.monotonic(), RunConfig()
-    changes = {"task": task, "data.target": target, "data.text": list(text or []), "data.time": time,
+    changes = {**({"task": task} if task else {}), "data.target": target, "data.text": list(text or []), "data.time": time,
                "data.group": list(group or []), "data.entity": entity, **(settings or {})}  # fmt: skip
     override(config, changes)
     prepared = prepare(data, config, test=True, progress=progress or Silent())
@@ -88,8 +88,8 @@ def _column(table: Table, name: str, roles: Roles) -> ColumnFacts:
 
 def role_of(name: str, roles: Roles) -> str:
     """The part a column plays, in one word."""
-    if name in roles.text:
-        return "text"
+    if name in roles.inputs:
+        return roles.medium
     if name in roles.group:
         return "group"
     singles = {"target": roles.target, "time": roles.time, "entity": roles.entity, "id": roles.id}

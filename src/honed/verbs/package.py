@@ -12,8 +12,8 @@ from honed.bundle.fresh import check_fresh
 from honed.bundle.reference import HeldOut, reference_table
 from honed.bundle.write import PACKAGES, write_model
 from honed.config import as_yaml
-from honed.evaluation.overlap import hashes, sketches
 from honed.evaluation.results import RunReport
+from honed.media.medium import hashes
 from honed.model import Model
 from honed.report.card import card_text
 from honed.report.html import run_page
@@ -68,10 +68,10 @@ def keep_final(
     sample = [inputs[i] for i in np.linspace(0, len(inputs) - 1, min(FRESH_ROWS, len(inputs))).astype(int)]
     expected = model.outputs(sample)
     evaluation = report.evaluation
-    learnt = inputs + session.validation.inputs
-    model.extra |= {"seen": hashes(learnt), "baseline": first_baseline}
+    learnt, medium = inputs + session.validation.inputs, session.task.medium
+    model.extra |= {"seen": hashes(medium, learnt), "baseline": first_baseline}
     if "near" not in model.extra:
-        model.extra["near"] = sketches(learnt)
+        model.extra["near"] = medium.sketches(learnt)
     target = session.folder / "model"
     fresh = session.folder / "model.unproven"
     facts: dict[str, Any] = {"report": report.as_dict(), "html": run_page(report), "card": card_text(report, model)}

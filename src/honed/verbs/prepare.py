@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from honed.checks.audit import audit
-from honed.checks.duplicates import joined_texts
-from honed.checks.shingles import cluster_near_duplicates
 from honed.config import RunConfig, fill
 from honed.data.read import read_table
 from honed.data.roles import infer_roles
@@ -20,7 +17,7 @@ from honed.errors import DataError
 from honed.finding import Finding, by_level
 from honed.progress import Progress
 from honed.tasks.contract import Array, Problem, Task, labelled
-from honed.tasks.registry import get_task
+from honed.tasks.registry import AUTOMATIC, get_task, task_for
 
 TOO_FEW_TO_TEST = 50
 """With fewer labelled rows none are kept back for a test unless a test file is given."""
@@ -48,8 +45,8 @@ def prepare(data: Any, config: RunConfig, *, test: bool, progress: Progress) -> 
     test : bool
         Keep rows back for the final evaluation.
     """
-    task = get_task(config.task)
-    settings = fill(task.config, config.task_settings)
+    if config.task != AUTOMATIC:
+        get_task(config.task)
     with progress.step("reading the data") as step:
         table = read_table(data)
         step.note(f"{table.n_rows:,} rows")
@@ -57,27 +54,23 @@ def prepare(data: Any, config: RunConfig, *, test: bool, progress: Progress) -> 
     roles = infer_roles(
         table, target=chosen.target, text=chosen.text, time=chosen.time, group=chosen.group, entity=chosen.entity
     )
-    findings = task.validate(table, roles, settings)
+    task = get_task(config.task) if config.task != AUTOMATIC else task_for(roles.medium, "class")
+    config.task = task.name
+    settings = fill(task.config, config.task_settings)
+    findings = [*table.findings, *task.validate(table, roles, settings)]
     if any(finding.level == "blocker" for finding in findings):
-        findings += audit(table, roles, progress=progress, seed=config.training.seed)
+        findings += audit(table, roles, medium=task.medium, progress=progress, seed=config.training.seed)
         return Prepared(table, roles, task, settings, by_level(findings))
     problem = task.frame(table, roles, settings)
     targets = task.targets(table, problem)
-    texts = tuple(name for name in roles.text if name in table.names)
-    clusters = _clusters(table, texts, config.training.seed, progress)
+    with progress.step("looking for near duplicates"):
+        clusters = task.medium.clusters(table, problem.inputs, config.training.seed)
     split = _divide(table, roles, task, problem, targets, clusters, config, test)
     findings += audit(
-        table, roles, targets=targets, labels_=problem.labels, clusters=clusters, split=split,
+        table, roles, medium=task.medium, targets=targets, labels_=problem.labels, clusters=clusters, split=split,
         seed=config.training.seed, progress=progress,
     )  # fmt: skip
     return Prepared(table, roles, task, settings, by_level(findings), problem, targets, split)
-
-
-def _clusters(table: Table, texts: Sequence[str], seed: int, progress: Progress) -> Array | None:
-    if not texts:
-        return None
-    with progress.step("looking for near duplicates"):
-        return cluster_near_duplicates(joined_texts(table, tuple(texts)), seed=seed)
 
 
 def _divide(
@@ -90,12 +83,10 @@ def _divide(
     config: RunConfig,
     test: bool,
 ) -> Split:
-    """Divide the labelled rows; rows without a target and without any text are in no part."""
+    """Divide the labelled rows; rows without a target or with nothing to read are in no part."""
     usable = labelled(targets)
     inputs = task.inputs(table, problem)
-    filled = np.array(
-        [not all(isinstance(part, str) and not part.strip() for part in row) for row in inputs], dtype=bool
-    )
+    filled = np.array([not task.medium.empty(row) for row in inputs], dtype=bool)
     rows = np.flatnonzero(usable & filled)
     if len(rows) < task.facts.min_rows:
         raise DataError("D025", f"Only {len(rows)} rows have both a label and something to read.", "Label more rows.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from honed.tasks.contract import Problem
 
+
 def output_schema(problem: Problem) -> dict[str, Any]:
     """Labels, confidence and doubt; or a number with its interval."""
     if problem.kind == "regression":

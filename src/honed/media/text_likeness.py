@@ -1,18 +1,16 @@
-"""Rows of the test that the model has already seen, exactly or nearly: they are taken out of the claim."""
+"""Texts that are known again, exactly or nearly, without keeping them."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from honed.checks.shingles import SHORTEST, band_keys, normalised, signatures_of
-from honed.tasks.contract import Array, Input
+from honed.media.medium import Array, Input, hash_parts
 
 SKETCH, BAND, ALIKE = 64, 4, 54
 """Bytes of a sketch, bytes of a band, and how many must agree. With 54 of 64, texts that share 90 % of their groups of
@@ -24,20 +22,7 @@ _BLANKS = re.compile(r"[\W_]+")
 def input_hash(row: Input) -> int:
     """A 64-bit number for an input; texts that differ in case, blanks or punctuation alone have the same."""
     parts = [row] if isinstance(row, str) else list(row) if isinstance(row, Sequence) else [row]
-    plain = "\x1f".join(
-        _BLANKS.sub(" ", part.lower()).strip() if isinstance(part, str) else repr(part) for part in parts
-    )
-    return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest(), "big")
-
-
-def hashes(rows: Iterable[Input]) -> set[int]:
-    """The hashes of many inputs."""
-    return {input_hash(row) for row in rows}
-
-
-def unseen(rows: Sequence[Input], seen: set[int]) -> Any:
-    """True for rows that are not among those seen in training."""
-    return np.array([input_hash(row) not in seen for row in rows], dtype=bool)
+    return hash_parts(_BLANKS.sub(" ", part.lower()).strip() if isinstance(part, str) else repr(part) for part in parts)
 
 
 def _joined(row: Input) -> str | None:

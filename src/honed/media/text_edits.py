@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from honed.media.medium import Edit
 
 _NEIGHBOURS = {
     letter: row[max(0, i - 1) : i] + row[i + 1 : i + 2]
@@ -27,15 +26,6 @@ _SYNONYMS = {
 }  # fmt: skip
 _OPENINGS = ("Hello, ", "Hi there, ", "Good morning. ", "Quick question: ", "Dear team, ")
 _CLOSINGS = (" Thanks!", " Please advise.", " Thank you in advance.", " Best regards")
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One kind of edit: a name, words for the report, and the edit of one text with a generator."""
-
-    name: str
-    title: str
-    apply: Callable[[str, np.random.Generator], str]
 
 
 def typos(text: str, rng: np.random.Generator) -> str:
@@ -82,9 +72,3 @@ EDITS = (
     Edit("truncation", "cut off after the first half", _first_half),
     Edit("rewording", "reworded, with greetings and thanks", _reworded),
 )
-
-
-def apply(edit: Edit, inputs: list[Any], seed: int) -> list[Any]:
-    """The edit on every text of every input, reproducibly."""
-    rng = np.random.default_rng(seed)
-    return [tuple(edit.apply(part, rng) for part in row) for row in inputs]

@@ -1,0 +1,7 @@
+"""Pictures."""
+
+from honed.media.medium import Medium
+
+
+class Picture(Medium):
+    name = "image"
