@@ -53,7 +53,10 @@ def drawn_reference(bundle: Path, watched: Watched, population: list[dict[str, A
         from pyarrow import parquet
 
         parquet.write_table(table, Path(folder) / "reference.parquet")
-        return replace(watched, reference=read_reference(Path(folder) / "reference.parquet", watched.problem))
+        return replace(
+            watched,
+            reference=read_reference(Path(folder) / "reference.parquet", watched.problem, watched.problem.inputs),
+        )
 
 
 def stream(

@@ -50,22 +50,24 @@ class HeldOut:
 def reference_table(model: Model, inputs: Sequence[Input], held_out: HeldOut | None = None) -> pa.Table:
     """The reference of a model from inputs of its making, and from held-out rows where there are any."""
     lines: list[Line] = [("rows", "count", "", float(len(inputs))), ("rows", "format", "", FORMAT)]
-    layout = layout_of(inputs[0]) if len(inputs) else ""
-    if len(layout) == len(model.problem.inputs):
-        lines += [("rows", "layout", layout, 1.0), *_columns(model, inputs, layout)]
+    rows = [model.task.medium.measured(row) for row in inputs]
+    layout = layout_of(rows[0]) if rows else ""
+    names = model.task.medium.measured_columns(model.problem.inputs)
+    if len(layout) == len(names):
+        lines += [("rows", "layout", layout, 1.0), *_columns(names, rows, layout)]
     if held_out is not None and len(held_out.targets):
         answers = model.task.decode(held_out.outputs, model.problem, model.decision)
         lines += _answers(model, answers, held_out.targets)
         if held_out.vectors is not None:
             for number, values in enumerate(project(held_out.vectors).T):
                 lines += histogram("vector", f"projection_{number}", values, bins=10)
-    names = ("feature", "statistic", "bucket", "value")
-    return pa.table({name: [line[i] for line in lines] for i, name in enumerate(names)})
+    fields = ("feature", "statistic", "bucket", "value")
+    return pa.table({name: [line[i] for line in lines] for i, name in enumerate(fields)})
 
 
-def _columns(model: Model, inputs: Sequence[Input], layout: str) -> list[Line]:
-    traits, lines = traits_of(inputs, layout), []
-    for position, name in enumerate(model.problem.inputs):
+def _columns(names: Sequence[str], rows: Sequence[Input], layout: str) -> list[Line]:
+    traits, lines = traits_of(rows, layout), []
+    for position, name in enumerate(names):
         if layout[position] == "t":
             lines += _text_column(name, traits[str(position)])
         elif layout[position] == "n":

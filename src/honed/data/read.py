@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from honed.data import sniff
 from honed.data.delimited import read_delimited
 from honed.data.frames import array, digest_of, from_memory
+from honed.data.picture_paths import resolved
 from honed.data.table import Table
 from honed.errors import DataError
 from honed.files import sha256
@@ -30,7 +31,7 @@ def read_table(source: Any, *, name: str = "data") -> Table:
     ----------
     source : path, list, dict, pandas / polars / Arrow frame, or Table
         Files may be CSV, TSV, any other separator, JSON lines, JSON, Parquet or Excel, also gzipped; what a file is
-        is read from its bytes.
+        is read from its bytes. A folder of pictures is a table of their paths, its sub-folders their labels.
     name : str
         Used in messages for tables from memory.
 
@@ -46,17 +47,19 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         arrow = unique_names(arrow)
         return _checked(Table(arrow, kind if name == "data" else name, digest_of(arrow), {"format": kind}))
     path = Path(source).expanduser()
+    if path.is_dir():
+        from honed.data.picture_folder import read_picture_folder
+
+        return read_picture_folder(path)
     with readable(path), plain_file(path) as plain:
         arrow, reading = _read_file(plain, path.name)
-        return _checked(Table(unique_names(arrow), path.name, sha256(path), reading))
+        return _checked(Table(resolved(unique_names(arrow), path.parent), path.name, sha256(path), reading))
 
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals and damaged files into coded sentences."""
     try:
-        if path.is_dir():
-            raise DataError("D001", f"{path} is a folder, not a file.", "Name a file in it.")
         if not path.exists():
             raise DataError("D001", f"There is no file {path}.", _near(path))
         yield

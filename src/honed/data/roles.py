@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from honed.data.picture_paths import hold_pictures
 from honed.data.table import Roles, Table
 from honed.errors import DataError
 
@@ -53,6 +54,7 @@ class _Look:
     listed: bool
     dates: bool
     letters: bool
+    pictures: bool = False
 
     @property
     def texty(self) -> bool:
@@ -94,7 +96,11 @@ def infer_roles(
     reasons = {name: f"you named it as {role}" for role, names in named.items() for name in names}
     found_target, candidates = (target, ()) if target else _target(looks, free, reasons)
     free = [name for name in free if name != found_target]
-    found_text = list(named["text"]) or _texts(looks, [name for name in free if name not in candidates], reasons)
+    image = None if named["text"] else _first(free, lambda name: looks[name].pictures, reasons, "it holds pictures")
+    free = [name for name in free if name != image]
+    found_text = list(named["text"])
+    if image is None and not found_text:
+        found_text = _texts(looks, [name for name in free if name not in candidates], reasons)
     free = [name for name in free if name not in found_text]
     found_time = time or _first(free, lambda name: _is_time(looks[name]), reasons, "its values are dates")
     free = [name for name in free if name != found_time]
@@ -130,6 +136,7 @@ def infer_roles(
         reasons,
         yours,
         candidates,
+        image,
     )
 
 
@@ -158,9 +165,8 @@ def _look(table: Table, name: str) -> _Look:
         not numeric and bool(there) and _dates([str(value) for value in there[:200]])
     )
     lettered = sum(any(map(str.isalpha, str(value))) for value in there[:1000])
-    return _Look(
-        name, len(sample), len(there), distinct, words, numeric, listed, dates, 2 * lettered > len(there[:1000])
-    )
+    letters, pictures = 2 * lettered > len(there[:1000]), hold_pictures(there)
+    return _Look(name, len(sample), len(there), distinct, words, numeric, listed, dates, letters, pictures)
 
 
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}(:\d{2})?.*)?$")

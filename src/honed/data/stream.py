@@ -14,6 +14,7 @@ from pyarrow import csv
 
 from honed.data import delimited, sniff
 from honed.data.frames import from_memory
+from honed.data.picture_paths import resolved
 from honed.data.read import json_lines, plain_file, read_table, readable, unique_names
 from honed.data.table import Table
 
@@ -50,9 +51,11 @@ class BatchSource:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         with contextlib.nullcontext() if not isinstance(self.source, Path) else readable(self.source):
+            folder = self.source.parent if isinstance(self.source, Path) else None
             for batch in self._batches:
                 if batch.num_rows:
-                    yield batch.rename_columns(self.names)
+                    named = batch.rename_columns(self.names)
+                    yield named if folder is None else resolved(named, folder)
 
     def _open(self) -> Iterator[pa.RecordBatch]:
         if isinstance(self.source, str) and self.source == "-":
@@ -60,6 +63,8 @@ class BatchSource:
         if not isinstance(self.source, str | Path):
             return self._from_table(read_table(self.source).arrow)
         self.source = Path(self.source).expanduser()
+        if self.source.is_dir():
+            return self._from_table(read_table(self.source).arrow)
         self._stack.enter_context(readable(self.source))
         plain = self._stack.enter_context(plain_file(self.source))
         with plain.open("rb") as stream:

@@ -64,16 +64,8 @@ def predictor_for(model: Model, name: str) -> Predictor:
 
 def sample_inputs(model: Model) -> list[Input]:
     """A few inputs made from the example of the model's input schema: enough to show shapes and to compare numbers."""
-    example = model.task.schemas(model.problem).input["examples"][0]
-    return list(model.inputs([{name: vary(value) for name, value in example.items()} for vary in VARIATIONS]))
-
-
-VARIATIONS: tuple[Callable[[Any], Any], ...] = (
-    lambda value: value,
-    lambda value: value[: len(value) // 2] if isinstance(value, str) else value,
-    lambda value: f"{value} {value.upper()}" if isinstance(value, str) else value,
-    lambda value: " ".join([value] * 9) if isinstance(value, str) else value,
-)
+    (row,) = model.inputs([model.task.schemas(model.problem).input["examples"][0]])
+    return model.task.medium.variants(row)
 
 
 def _from_file(model: Model, network: Any, kind: Kind) -> Predictor:

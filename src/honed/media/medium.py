@@ -90,6 +90,10 @@ class Medium:
         """Changes a good model does not mind."""
         return ()
 
+    def variants(self, row: Input) -> list[Input]:
+        """A few inputs made from one, of different sizes where sizes differ: enough to compare ways of computing."""
+        return [row] * 4
+
     def forms(self, rows: Sequence[Input]) -> Mapping[str, Array]:
         """Parts of the rows that are alike in form, by name: a boolean array (n,) each."""
         return {}

@@ -1,7 +1,108 @@
-"""Pictures."""
+"""Pictures, one for each row: a path, the bytes of a file, or a data URI."""
 
-from honed.media.medium import Medium
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from honed.checks import picture_likeness, pictures
+from honed.data.pictures import as_uri, content_of, named, open_picture
+from honed.errors import DataError
+from honed.media import picture_edits, picture_probes, picture_traits
+from honed.media.medium import Array, Check, Edit, Input, Looked, Medium, hash_parts
+
+THUMBNAIL = 96
 
 
 class Picture(Medium):
-    name = "image"
+    """What can be said of pictures: near copies by fingerprints, edits a camera makes, light and sharpness."""
+
+    name: ClassVar[str] = "image"
+    one: ClassVar[str] = "picture"
+    many: ClassVar[str] = "pictures"
+    general_words: ClassVar[str] = "shapes and textures drawn by rule"
+
+    def empty(self, row: Input) -> bool:
+        """True for no picture, or one that cannot be opened."""
+        if not row[0]:
+            return True
+        try:
+            open_picture(row[0], at_least=(8, 8))
+        except DataError:
+            return True
+        return False
+
+    def clusters(self, table: Any, columns: tuple[str, ...], seed: int) -> Array | None:
+        sources = _sources(table, columns)
+        return picture_likeness.clusters_of(picture_likeness.fingerprints(sources), pictures.content_codes(sources))
+
+    def checks(self, looked: Looked) -> dict[str, Check]:
+        sources, column = _sources(looked.table, looked.columns), looked.columns[0]
+        codes = pictures.content_codes(sources)
+        found: dict[str, Check] = {"sizes": lambda: pictures.check_sizes(sources, column)}
+        clusters, split, targets = looked.clusters, looked.split, looked.targets
+        if clusters is not None:
+            found["copies"] = lambda: pictures.check_copies(sources, codes, clusters, column)
+            if split is not None and len(split.test):
+                found["split"] = lambda: pictures.check_across_split(sources, codes, clusters, split, column)
+        if targets is not None:
+            found["conflicts"] = lambda: pictures.check_conflicts(sources, codes, targets, column)
+        return found
+
+    def hash_of(self, row: Input) -> int:
+        content = content_of(row[0])
+        try:
+            data = Path(row[0]).read_bytes() if content is None else content
+        except OSError:
+            data = b""
+        return hash_parts([base64.b85encode(data).decode()])
+
+    def sketches(self, rows: Sequence[Input]) -> Array:
+        found = picture_likeness.fingerprints([row[0] for row in rows])
+        return np.unique(found[found.any(axis=1)], axis=0)
+
+    def nearly_seen(self, rows: Sequence[Input], known: Array) -> Array:
+        return picture_likeness.nearly_known(picture_likeness.fingerprints([row[0] for row in rows]), known)
+
+    def edits(self) -> Sequence[Edit]:
+        return picture_edits.EDITS
+
+    def variants(self, row: Input) -> list[Input]:
+        rng = np.random.default_rng(0)
+        return [row, *((as_uri(edit.apply(row[0], rng)),) for edit in self.edits()[:3])]
+
+    def forms(self, rows: Sequence[Input]) -> Mapping[str, Array]:
+        return picture_traits.forms([row[0] for row in rows])
+
+    def out_of_scope(self, n_columns: int) -> list[Input]:
+        return [(picture,) for picture in picture_probes.out_of_scope()]
+
+    def general(self, n_columns: int) -> list[Input]:
+        return self.out_of_scope(n_columns)
+
+    def shown(self, row: Input) -> str:
+        return named(row[0])
+
+    def picture(self, row: Input) -> str:
+        """A thumbnail as a data URI; "" for a picture that cannot be opened."""
+        try:
+            image = Image.fromarray(open_picture(row[0], at_least=(THUMBNAIL, THUMBNAIL)))
+        except DataError:
+            return ""
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        return as_uri(picture_edits.encoded(image, "JPEG", quality=80), "image/jpeg")
+
+    def measured(self, row: Input) -> Input:
+        return picture_traits.traits_of(row[0])
+
+    def measured_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(f"{columns[0]} {name}" for name in picture_traits.NAMES)
+
+
+def _sources(table: Any, columns: tuple[str, ...]) -> list[Any]:
+    return [value if value is not None else "" for value in table.column(columns[0])]

@@ -59,6 +59,10 @@ class Text(Medium):
     def edits(self) -> Sequence[Edit]:
         return text_edits.EDITS
 
+    def variants(self, row: Input) -> list[Input]:
+        changes = (str, lambda text: text[: len(text) // 2], lambda text: f"{text} {text.upper()}", lambda text: " ".join([text] * 9))
+        return [tuple(change(part) for part in row) for change in changes]
+
     def forms(self, rows: Sequence[Input]) -> Mapping[str, Array]:
         texts = [" ".join(row) for row in rows]
         return {**text_forms.by_form(texts), **text_forms.by_word(texts)}

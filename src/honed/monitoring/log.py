@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,6 +98,7 @@ class PredictionLog:
         subject: str | None = None,
         shadow: bool = False,
         vectors: Array | None = None,
+        measured: Callable[[Input], Input] | None = None,
     ) -> Handle | None:
         """Hand over the rows of one answered request.
 
@@ -109,6 +110,8 @@ class PredictionLog:
             Whom the rows are about.
         vectors : array (n, d) or None
             What the head read, where the predictor gives it for nothing.
+        measured : callable or None
+            What of an input is kept and watched, such as the brightness of a picture; the input itself when left out.
 
         Returns
         -------
@@ -117,7 +120,7 @@ class PredictionLog:
         handle: Handle | None = Handle() if self.durable else None
         try:
             entry = Entry(int(time.time() * 1000), str(model), str(version), inputs, predictions, str(request_id),
-                          None if subject is None else str(subject), bool(shadow), vectors, handle)  # fmt: skip
+                          None if subject is None else str(subject), bool(shadow), vectors, handle, measured)  # fmt: skip
             n, size = len(inputs), _size(inputs)
             with self._ready:
                 full = self._rows + n > self._most_rows or self._bytes + size > self._most_bytes
@@ -234,6 +237,8 @@ class PredictionLog:
 def _size(inputs: Sequence[Input]) -> int:
     """About how many bytes of memory inputs hold."""
     return sum(
-        64 + sum(len(part) if isinstance(part, str) else 16 for part in row) if isinstance(row, tuple | list) else 64
+        64 + sum(len(part) if isinstance(part, str | bytes) else 16 for part in row)
+        if isinstance(row, tuple | list)
+        else 64
         for row in inputs
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,13 +129,13 @@ def watch(folder: str | Path | Model) -> Watched:
         task,
         problem,
         Decision.from_dict(read_json(folder / "decision.json")),
-        read_reference(folder / REFERENCE, problem),
+        read_reference(folder / REFERENCE, problem, task.medium.measured_columns(problem.inputs)),
         folder,
     )
 
 
-def read_reference(path: Path, problem: Problem) -> Reference:
-    """A reference file of any format, old ones included."""
+def read_reference(path: Path, problem: Problem, names: Sequence[str]) -> Reference:
+    """A reference file of any format, old ones included; ``names`` are those of what is watched of an input."""
     from pyarrow import parquet
 
     table = parquet.read_table(path)
@@ -148,9 +149,9 @@ def read_reference(path: Path, problem: Problem) -> Reference:
             curve[statistic].append((float(bucket), value))
         grouped.setdefault((feature, statistic), {})[bucket] = value
     n = int(grouped[("rows", "count")][""])
-    layout = next(iter(grouped.get(("rows", "layout"), {"t" * len(problem.inputs): 1.0})))
+    layout = next(iter(grouped.get(("rows", "layout"), {"t" * len(names): 1.0})))
     columns = tuple(
-        _column(name, letter, n, grouped) for name, letter in zip(problem.inputs, layout, strict=True) if letter != "-"
+        _column(name, letter, n, grouped) for name, letter in zip(names, layout, strict=True) if letter != "-"
     )
     vectors: list[Histogram] = []
     while ("vector", f"projection_{len(vectors)}") in grouped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -38,6 +38,8 @@ class Entry:
     shadow: bool
     vectors: Array | None = None
     handle: Future[bool] | None = None
+    measured: Callable[[Input], Input] | None = None
+    """What of an input is kept and watched; the input itself where this is left out."""
 
 
 def masked(text: str) -> str:
@@ -70,7 +72,8 @@ def rows_of(entry: Entry, first_id: int, salt: str, text: TextKept, hash_subject
     top = _top(predictions.probabilities, n)
     vectors = [None] * n if entry.vectors is None else [row.tobytes() for row in project(entry.vectors).astype("<f4")]
     found = []
-    for line, row in enumerate(entry.inputs):
+    for line, given in enumerate(entry.inputs):
+        row = given if entry.measured is None else entry.measured(given)
         layout = layout_of(row)
         found.append(
             (first_id + line, entry.at, model, version, request, line, subject, _kept(row, text),

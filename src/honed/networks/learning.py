@@ -14,6 +14,8 @@ import torch
 
 from honed.tasks.contract import Encoded
 
+MANY_FOR_NORMS = 1000
+"""With fewer examples the statistics of batch normalisation stay those of the base."""
 MOST_TOKENS = 160
 """Texts of more tokens on average learn faster with the fused attention."""
 
@@ -21,6 +23,7 @@ MOST_TOKENS = 160
 def shape_for_learning(network: Any, encoded: Sequence[Encoded], dropout: bool = False) -> str | None:
     """Set the backbone up for training on these inputs; returns the attention it had before, or None."""
     backbone = network.backbone
+    network.norms_learn = len(encoded) >= MANY_FOR_NORMS
     if not dropout:
         _no_dropout(backbone)
     before = getattr(backbone.config, "_attn_implementation", None)

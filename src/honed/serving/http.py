@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from honed.errors import HonedError, ServeError
+from honed.serving.attached import FORM, attached
 from honed.serving.check import parsed
 from honed.serving.keys import Key, known
 from honed.serving.problems import problem_response, unexpected
@@ -117,7 +118,7 @@ def owner_of(keys: tuple[Key, ...], text: str) -> Key | None:
 
 
 async def body_of(request: Request, service: Service) -> Any:
-    """The JSON value of a request's body.
+    """The JSON value of a request's body, or the files it is (:class:`Attached`).
 
     Raises
     ------
@@ -125,7 +126,8 @@ async def body_of(request: Request, service: Service) -> Any:
     """
     limits = service.settings.limits
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    as_json = kind == "application/json"
+    if not as_json and not kind.startswith("image/") and kind not in (FORM, "application/octet-stream"):
         raise ServeError("H018", "The body is not said to be JSON.", "Send the header Content-Type: application/json.")
     most = int(limits.body_mib * 2**20)
     told = request.headers.get("content-length", "")
@@ -146,7 +148,8 @@ async def body_of(request: Request, service: Service) -> Any:
             raise ServeError("H013", seen, "Send it faster, or in smaller parts.") from None
     if large:
         raise _too_large(limits.body_mib)
-    return parsed(b"".join(parts))
+    body = b"".join(parts)
+    return parsed(body) if as_json else attached(kind, request.headers["content-type"], body)
 
 
 def _too_large(most_mib: float) -> ServeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from honed.tasks.contract import Input, Predictions
@@ -21,6 +21,7 @@ class PredictionLog(Protocol):
         request_id: str,
         subject: str | None = None,
         shadow: bool = False,
+        measured: Callable[[Input], Input] | None = None,
     ) -> Any:
         """Hand over the rows of one request."""
 

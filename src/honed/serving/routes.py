@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from honed.errors import ServeError
+from honed.serving.attached import Attached, rows_with
 from honed.serving.check import rows_of
 from honed.serving.http import COOKIE, body_of, owner_of
 from honed.serving.service import Service
@@ -39,6 +40,9 @@ async def predict(request: Request) -> Response:
     service = service_of(request)
     value = await body_of(request, service)
     served = model_of(request)  # after the wait for the body: nothing comes between finding a version and its queue
+    if isinstance(value, Attached):
+        value = rows_with(value, served.input_schema)
+        value = value[0] if len(value) == 1 else value
     rows, single = rows_of(value, served.input_schema, service.settings.limits.rows)
     subject = request.headers.get("x-subject")
     found = await service.answer(served, rows, request.state.request_id, subject[:256] if subject else None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from honed.errors import HonedError
+from honed.serving.attached import decoded
 from honed.serving.keys import Key
 from honed.serving.log import NullLog, PredictionLog
 from honed.serving.metrics import Metrics
@@ -79,11 +80,12 @@ class Service:
         """Hand over to the log. A log must not fail; one that does all the same harms no answer."""
         if isinstance(self.log, NullLog):
             return
-        inputs = [tuple(row[name] for name in served.inputs) for row in rows]
         with contextlib.suppress(Exception):
+            inputs = [tuple(row[name] for name in served.inputs) for row in decoded(rows, served.input_schema)]
             self.log.record(
-                served.name, served.version, inputs, found, request_id=request_id, subject=subject, shadow=shadow
-            )
+                served.name, served.version, inputs, found, request_id=request_id, subject=subject, shadow=shadow,
+                measured=served.medium.measured,
+            )  # fmt: skip
 
     async def reload(self, name: str, path: Path | None = None) -> Served:
         """See :meth:`Shelf.reload`."""

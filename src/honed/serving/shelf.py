@@ -13,11 +13,13 @@ from honed.bundle.manifest import Manifest, read_manifest
 from honed.bundle.open import check_files
 from honed.errors import BundleError, ServeError
 from honed.files import read_json
+from honed.media.medium import Medium
 from honed.serving.answers import shaped
 from honed.serving.lane import Lane
 from honed.serving.process import Opening
 from honed.serving.settings import Admission, Settings
 from honed.tasks.contract import Predictions
+from honed.tasks.registry import get_task
 
 UNFIT = "do not ship"
 
@@ -50,6 +52,7 @@ class Served:
     labels: tuple[str, ...]
     half_width: float
     inputs: tuple[str, ...]
+    medium: Medium
     unfit_because: str = ""
     since: float = field(default_factory=time.time)
 
@@ -108,7 +111,7 @@ def admitted(path: Path, settings: Settings) -> Served:
         print(f'honed: {manifest.name} is served although its verdict is "{UNFIT}": {unfit}', flush=True)
     return Served(
         path, folder, manifest, version, lane, tuple(problem["labels"]), float(decision["half_width"]),
-        tuple(problem["inputs"]), unfit,
+        tuple(problem["inputs"]), get_task(manifest.task).medium, unfit,
     )  # fmt: skip
 
 

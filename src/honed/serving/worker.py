@@ -21,6 +21,7 @@ import numpy as np
 from honed.errors import HonedError, ServeError
 from honed.resources import return_freed_memory
 from honed.serving import wire
+from honed.serving.attached import decoded
 from honed.tasks.contract import Array, Predictions
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def answer(model: Model, rows: Sequence[Row]) -> tuple[list[int], Predictions | 
 
 
 def _answers(model: Model, rows: list[Row]) -> Predictions:
-    inputs = model.inputs(rows)
+    inputs = model.inputs(decoded(rows, model.task.schemas(model.problem).input))
     found = model.answers(inputs)
     blank = [all(isinstance(value, str) and not value.strip() for value in row.values()) for row in rows]
     found.unsure[np.asarray(blank)] = True

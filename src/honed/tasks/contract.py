@@ -213,6 +213,9 @@ class Network(Protocol):
     def save(self, folder: Path) -> None:
         """Write weights and preprocessing into ``folder`` (safetensors and JSON only)."""
 
+    # A network may also have ``collate_varied(encoded, rng)``, which training calls instead of ``collate``;
+    # ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set before training.
+
 
 @dataclass(frozen=True)
 class Recipe:

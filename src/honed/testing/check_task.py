@@ -19,7 +19,7 @@ from honed.networks.engine import NetworkPredictor, run_encoded
 from honed.tasks.contract import Array, Decision, Problem, Task
 from honed.training.loop import Plan, train
 from honed.training.session import Session, make_parts
-from honed.zoo.local import local_base
+from honed.zoo.resolve import resolve
 
 
 @dataclass
@@ -43,11 +43,12 @@ class Bench:
 def bench_of(task: Task) -> Bench:
     """Frame a task's own sample."""
     sample = task.sample()
-    text = tuple(name for name in sample.table.names if name != sample.target)
-    roles = Roles(text=text, target=sample.target, yours=("target",))
+    read, kind = tuple(name for name in sample.table.names if name != sample.target), task.facts.input_kinds[0]
+    columns: dict[str, Any] = {"image": read[0]} if kind == "image" else {"text": read}
+    roles = Roles(target=sample.target, yours=("target",), **columns)
     settings = fill(task.config, sample.config)
     problem = task.frame(sample.table, roles, settings)
-    base = local_base(sample.base) if sample.base else None
+    base = resolve(sample.base, kind=kind) if sample.base else None
     inputs, targets = task.inputs(sample.table, problem), task.targets(sample.table, problem)
     return Bench(task, sample.table, roles, settings, problem, inputs, targets, base)
 

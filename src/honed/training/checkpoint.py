@@ -38,10 +38,20 @@ def load_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer
         if name.startswith("o."):
             _, index, key = name.split(".", 2)
             moments.setdefault(int(index), {})[key] = value
+    _lay_out(moments, optimizer)
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["rng"])
     state: dict[str, Any] = read_json(folder / STATE)
     return state
+
+
+def _lay_out(moments: dict[int, dict[str, torch.Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Moments in memory as their parameters are: other layouts are added up in another order."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, found in moments.items():
+        for key, value in found.items():
+            if value.shape == parameters[index].shape and value.ndim > 1:
+                found[key] = torch.empty_like(parameters[index], dtype=value.dtype).copy_(value)
 
 
 def snapshot(network: Any) -> dict[str, torch.Tensor]:

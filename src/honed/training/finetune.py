@@ -132,13 +132,13 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
     session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
-    epochs = settings.epochs or default_epochs(len(encoded))
+    epochs = settings.epochs or round(default_epochs(len(encoded)) * getattr(network, "epochs_factor", 1.0))
     session.choose("training.epochs", epochs, _origin(settings.epochs > 0), f"for {len(encoded):,} training rows")
     faster = math.sqrt(room.batch_size / BATCH)
     plan = Plan(
         epochs,
         room.batch_size,
-        settings.learning_rate or default_rate(n_parameters, room.lora) * faster,
+        settings.learning_rate or _natural_rate(network, n_parameters, room.lora) * faster,
         HEAD_RATE * faster,
         settings.layer_decay,
         settings.weight_decay,
@@ -156,6 +156,12 @@ def _origin(yours: bool) -> str:
 def default_epochs(n: int) -> int:
     """Passes over the data: few rows are read more often."""
     return int(np.clip(round(math.sqrt(80_000 / max(1, n))), 3, 10))
+
+
+def _natural_rate(network: Any, n_parameters: int, lora: bool) -> float:
+    """The rate that the network's architecture is known to learn with, else that of transformers."""
+    own = None if lora else getattr(network, "natural_rate", None)
+    return default_rate(n_parameters, lora) if own is None else float(own)
 
 
 def default_rate(n_parameters: int, lora: bool) -> float:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from honed.errors import RunError
 from honed.networks.engine import device_of, to_device
 from honed.networks.precision import autocast
 from honed.progress import Step
-from honed.tasks.contract import Array, Encoded, Problem, Task
+from honed.tasks.contract import Array, Batch, Encoded, Problem, Task
 from honed.training.batching import epoch_batches, steps_per_epoch
 from honed.training.checkpoint import load_checkpoint, save_checkpoint, snapshot
 from honed.training.optimizer import make_optimizer, set_rate
@@ -155,7 +156,7 @@ def _epoch(
             keeper.save(epoch, position, every=True)
             return False
         set_rate(optimizer, done, total)
-        batch = to_device(network.collate([encoded[row] for row in rows]), device)
+        batch = to_device(collated(network, [encoded[row] for row in rows], (plan.seed, epoch, position)), device)
         wanted = torch.as_tensor(targets[rows], device=device)
         with autocast(plan.precision, device.type):
             outputs = network(batch)
@@ -166,6 +167,13 @@ def _epoch(
         if step:
             step.advance()
     return True
+
+
+def collated(network: Any, rows: Sequence[Encoded], seed: tuple[int, ...]) -> Batch:
+    """A batch for training: varied by a generator of this seed where the network has variations."""
+    vary = getattr(network, "collate_varied", None)
+    batch: Batch = network.collate(rows) if vary is None else vary(rows, np.random.default_rng(seed))
+    return batch
 
 
 def _update(network: Any, optimizer: torch.optim.Optimizer, loss: torch.Tensor, done: int) -> None:

@@ -45,12 +45,14 @@ def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | 
     config = network.backbone.config
     layers = getattr(config, "num_hidden_layers", 12)
     width = getattr(config, "hidden_size", getattr(config, "dim", 768))
+    own = getattr(network, "activation_bytes", None)
     n_all = sum(parameter.numel() for parameter in network.parameters())
     ways = [False] if adapter == "full" else [True] if adapter == "lora" else [False, True]
     for lora in ways:
         size = batch_size
         while size >= 1:
-            needed = estimate_mib(n_all // 50 if lora else n_all, n_all, layers, width, size * longest)
+            needed = estimate_mib(n_all // 50 if lora else n_all, n_all, layers, width, 0 if own else size * longest)
+            needed += size * own(longest) / MIB if own else 0.0
             if needed <= allowed:
                 return Fit(size, lora, needed, allowed, _note(size, batch_size, lora, adapter))
             size //= 2

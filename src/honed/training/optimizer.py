@@ -9,7 +9,7 @@ import torch
 
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises."""
-_DEPTH = re.compile(r"\.(?:layers?|h|blocks?)\.(\d+)\.")
+_DEPTH = re.compile(r"\.(?:layers?|h|blocks?|stages?|features)\.?(\d+)\.")
 
 
 def layer_depths(names: list[str]) -> list[int]:

@@ -185,7 +185,8 @@ def _session(
     progress: Progress,
 ) -> Session:
     assert prepared.problem is not None and prepared.targets is not None and prepared.split is not None
-    found = resolve(config.base, progress=progress) if prepared.task.facts.needs_base else None
+    kind = prepared.task.facts.input_kinds[0]
+    found = resolve(config.base, kind=kind, progress=progress) if prepared.task.facts.needs_base else None
     inputs = prepared.task.inputs(prepared.table, prepared.problem)
     train, validation = make_parts(inputs, prepared.targets, prepared.split.train, prepared.split.validation)
     limit = config.training.time_limit_s

@@ -20,7 +20,6 @@ from honed.monitoring.compare import FEWEST_ROWS
 from honed.monitoring.overview import monitor_log, no_truth
 from honed.monitoring.reference import Watched, watch
 from honed.monitoring.results import Monitoring
-from honed.monitoring.rows import masked
 from honed.monitoring.store import to_json
 from honed.monitoring.truth import Truth
 from honed.monitoring.windows import Batch
@@ -116,7 +115,7 @@ def _monitor_data(
             labels += [to_json(label) for label in answers.labels]
             step.advance(len(part))
     result = analyse(watched, iter(batches), _truth(watched, table, at, labels), size=size, source=table.source)
-    return Monitoring(**{**vars(result), "examples": _examples(result, inputs, batches)})
+    return Monitoring(**{**vars(result), "examples": _examples(result, model, inputs, batches)})
 
 
 def _answered(model: Model, inputs: list[Input]) -> tuple[Predictions, Array | None]:
@@ -131,8 +130,9 @@ def _batch(watched: Watched, at: Array, inputs: list[Input], answers: Prediction
     confidence = (
         np.full(len(inputs), np.nan) if answers.confidence is None else np.asarray(answers.confidence, dtype=float)
     )
+    rows = [watched.task.medium.measured(row) for row in inputs]
     return Batch(
-        at, traits_of(inputs, watched.reference.layout), [to_json(label) for label in answers.labels], confidence,
+        at, traits_of(rows, watched.reference.layout), [to_json(label) for label in answers.labels], confidence,
         np.asarray(answers.unsure, dtype=bool), vectors,
     )  # fmt: skip
 
@@ -178,7 +178,7 @@ def _times(table: Table, name: str | None, *, strict: bool) -> Array | None:
         raise MonitorError("M014", seen, "Write times such as 2026-11-25 14:30:00.") from error
 
 
-def _examples(result: Monitoring, inputs: list[Input], batches: list[Batch]) -> list[str]:
+def _examples(result: Monitoring, model: Model, inputs: list[Input], batches: list[Batch]) -> list[str]:
     """The least certain rows of the newest window with an alert, masked."""
     numbers = [alert.last for alert in result.alerts if alert.family != "performance"]
     if not numbers:
@@ -187,4 +187,4 @@ def _examples(result: Monitoring, inputs: list[Input], batches: list[Batch]) -> 
     start = end - next(window.n for window in result.windows if window.number == max(numbers))
     confidence = np.nan_to_num(np.concatenate([batch.confidence for batch in batches])[start:end], nan=1.0)
     rows = start + np.argsort(confidence, kind="stable")[:5]
-    return [" | ".join(masked(str(part)) for part in inputs[row]) for row in rows.tolist()]
+    return [model.task.medium.shown(inputs[row]) for row in rows.tolist()]

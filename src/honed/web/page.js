@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 let models = [], about = null, shown = "try";
+const files = {};
 
 function make(name, properties, ...children) {
   const element = Object.assign(document.createElement(name), properties || {});
@@ -58,6 +59,7 @@ function fields() {
   const parts = Object.entries(about.input.properties).map(([name, schema]) => {
     const id = "field-" + name, kind = schema.type;
     let input;
+    if (schema.contentEncoding === "base64") return make("div", {}, make("label", { htmlFor: id, textContent: name }), dropPlace(id, name, schema));
     if (schema.enum) input = make("select", {}, ...schema.enum.map((value) => make("option", { value, textContent: value })));
     else if (kind === "number" || kind === "integer") input = make("input", { type: "number", step: kind === "integer" ? "1" : "any" });
     else if (kind === "boolean") input = make("select", {}, make("option", { value: "true", textContent: "yes" }), make("option", { value: "false", textContent: "no" }));
@@ -68,9 +70,32 @@ function fields() {
   });
   $("fields").replaceChildren(...parts);
 }
+function dropPlace(id, name, schema) {
+  const input = make("input", { type: "file", id, name, accept: schema.contentMediaType || "" });
+  const seen = make("img", { alt: "The picture that will be sent", hidden: true });
+  const hint = make("p", { className: "small", textContent: "Choose a picture, or drop one here. It goes to this server only." });
+  const place = make("div", { className: "drop" }, input, hint, seen);
+  const take = (file) => {
+    if (!file) return;
+    const reader = new FileReader();
+    reader.onload = () => { files[name] = reader.result; seen.src = reader.result; seen.hidden = false; $("answer").hidden = true; };
+    reader.readAsDataURL(file);
+  };
+  delete files[name];
+  input.addEventListener("change", () => take(input.files[0]));
+  place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("over"); });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => { event.preventDefault(); place.classList.remove("over"); take(event.dataTransfer.files[0]); });
+  return place;
+}
 function row() {
   const found = {};
   for (const [name, schema] of Object.entries(about.input.properties)) {
+    if (schema.contentEncoding === "base64") {
+      if (!files[name]) throw new Error("Choose a picture first.");
+      found[name] = files[name];
+      continue;
+    }
     const text = $("field-" + name).value;
     if (text === "" && !(about.input.required || []).includes(name)) continue;
     found[name] = schema.type === "number" || schema.type === "integer" ? Number(text) : schema.type === "boolean" ? text === "true" : text;
@@ -157,6 +182,12 @@ async function monitor() {
   $("plots").replaceChildren(...plots.map(([title, name, share]) => plot(title, series[name] || [], share)).filter(Boolean));
 }
 function programs() {
+  const file = Object.values(about.input.properties).some((schema) => schema.contentEncoding === "base64");
+  if (file) {
+    $("curl").textContent = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: image/jpeg' --data-binary @picture.jpg`;
+    $("sample").textContent = JSON.stringify((about.output.examples || [{}])[0], null, 2);
+    return;
+  }
   const example = JSON.stringify((about.input.examples || [{}])[0]);
   $("curl").textContent = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: application/json' \\\n  -d '${example.replace(/'/g, "'\\''")}'`;
   $("sample").textContent = JSON.stringify((about.output.examples || [{}])[0], null, 2);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def cached_folder(hub_name: str, revision: str = "") -> Path | None:
     return folder if name and (folder / "config.json").exists() else None
 
 
-def hub_base(name: str, entry: Entry | None, progress: Progress) -> Base:
+def hub_base(name: str, entry: Entry | None, progress: Progress, describe: Callable[..., Base] = local_base) -> Base:
     """A model of the hub, from the cache or downloaded.
 
     Raises
@@ -53,7 +54,7 @@ def hub_base(name: str, entry: Entry | None, progress: Progress) -> Base:
         size = f", about {entry.size_mib:,.0f} MiB" if entry else ""
         progress.say(f"Downloading {hub_name} (licence: {licence}{size}) from the hub; your data stays here.")
         folder = _download(hub_name, revision)
-    base = local_base(folder, name=hub_name, revision=folder.name, how="hub")
+    base = describe(folder, name=hub_name, revision=folder.name, how="hub")
     _trust_first(hub_name, base, entry)
     return base
 

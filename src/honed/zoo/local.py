@@ -38,7 +38,7 @@ def local_base(
     if not folder.is_dir():
         raise ZooError("Z010", f"There is no folder {folder}.", "Check --base: a name of `honed models` or a folder.")
     config = _config(folder)
-    weights = _weights(folder) or [_converted(folder)]
+    weights = weights_of(folder) or [converted(folder)]
     counts = [count_parameters(path) for path in weights]
     _check_kind(folder, config)
     if not any((folder / file).exists() for file in TOKENIZER_FILES):
@@ -46,7 +46,7 @@ def local_base(
     return Base(
         id=name or folder.name,
         revision=revision,
-        digest=_digest(weights),
+        digest=digest_of(weights),
         licence=licence_of(folder),
         folder=folder,
         how=how,
@@ -75,7 +75,7 @@ def _hub_name(folder: Path) -> str:
     return folder.name.removeprefix("models--").replace("--", "/") if folder.name.startswith("models--") else ""
 
 
-def _weights(folder: Path) -> list[Path]:
+def weights_of(folder: Path) -> list[Path]:
     """The files transformers would read: one whole file, else the parts an index names, else any safetensors."""
     whole = folder / "model.safetensors"
     if whole.exists() or whole.is_symlink():
@@ -89,7 +89,7 @@ def _weights(folder: Path) -> list[Path]:
 
 def _parts(index: Path) -> list[Path]:
     """Files an index of sharded weights names; all must be there."""
-    named = _json(index).get("weight_map") or {}
+    named = json_of(index).get("weight_map") or {}
     return [_there(index.parent / Path(name).name) for name in sorted(set(map(str, named.values())))]
 
 
@@ -102,14 +102,15 @@ def _there(path: Path) -> Path:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    config = _json(folder / "config.json")
+    config = json_of(folder / "config.json")
     if not config.get("model_type"):
         seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no model_type."
         raise ZooError("Z011", seen, "Pass the folder that holds config.json, the weights and the tokenizer.")
     return config
 
 
-def _json(path: Path) -> dict[str, Any]:
+def json_of(path: Path) -> dict[str, Any]:
+    """A JSON object in a file; an empty one where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -157,7 +158,7 @@ def _product(shape: list[int]) -> int:
     return total
 
 
-def _converted(folder: Path) -> Path:
+def converted(folder: Path) -> Path:
     """Weights that lie there as a pickle only: checked by the gate, converted once, never loaded as pickle again."""
     pickles = _parts(folder / "pytorch_model.bin.index.json")
     pickles = pickles or sorted(path for pattern in PICKLES for path in folder.glob(pattern))[:1]
@@ -168,7 +169,8 @@ def _converted(folder: Path) -> Path:
     return to_safetensors(pickles, folder / "model.safetensors")
 
 
-def _digest(weights: list[Path]) -> str:
+def digest_of(weights: list[Path]) -> str:
+    """SHA-256 of the weights; of the sorted digests where there are several files."""
     found = sorted(_one_digest(path) for path in weights)
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
 
@@ -184,12 +186,12 @@ def _one_digest(path: Path) -> str:
 def _max_length(folder: Path, config: dict[str, Any]) -> int:
     positions = int(config.get("max_position_embeddings") or 512)
     positions -= 2 if config["model_type"] in OFFSET_POSITIONS else 0
-    stated = _json(folder / "tokenizer_config.json").get("model_max_length") or positions
+    stated = json_of(folder / "tokenizer_config.json").get("model_max_length") or positions
     return int(min(positions, stated))
 
 
 def _pooling(folder: Path) -> str:
-    facts = _json(folder / "1_Pooling" / "config.json")
+    facts = json_of(folder / "1_Pooling" / "config.json")
     if facts.get("pooling_mode_mean_tokens"):
         return "mean"
     return "cls" if facts.get("pooling_mode_cls_token") else ""

@@ -1,35 +1,58 @@
-"""From a name or a path to a base on disk: embedded, a local folder, or a hub."""
+"""From a name or a path to a base on disk: embedded, a local folder or checkpoint, or a hub."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+from honed.errors import ZooError
 from honed.progress import Progress, Silent
 from honed.zoo.base import Base
 from honed.zoo.catalogue import Entry, find
 from honed.zoo.embedded import NAME, embedded_folder
+from honed.zoo.legacy import converted_checkpoint, is_checkpoint
 from honed.zoo.local import local_base
+from honed.zoo.own import OWN_BACKBONE, own_folder
+from honed.zoo.pictures import picture_base
+
+DESCRIBE: dict[str, Callable[..., Base]] = {"text": local_base, "image": picture_base}
+"""How a folder is checked, by the kind of input."""
+DEFAULTS = {"text": NAME, "image": OWN_BACKBONE}
 
 
-def resolve(base: str | Path | None = None, *, progress: Progress | None = None) -> Base:
-    """The base for a name of the catalogue, a folder, a hub name ("org/name@revision"), or the embedded one for None.
+def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Progress | None = None) -> Base:
+    """The base for a name of the catalogue, a folder, a checkpoint, a hub name ("org/name@revision"), or, for None, the one
+    that comes with Honed.
+
+    Parameters
+    ----------
+    kind : str
+        What it must read: "text" or "image".
 
     Raises
     ------
     ZooError
-        Unknown, unreachable, damaged, or not a text encoder; the message names the ways out.
+        Unknown, unreachable, damaged, or for another kind of input; the message names the ways out.
     """
-    progress = progress or Silent()
-    if base is None or str(base) == NAME:
-        return _described(local_base(embedded_folder(), name=NAME, how="embedded"), find(NAME))
-    folder = Path(str(base)).expanduser()
-    if folder.is_dir() or isinstance(base, Path) or str(base).startswith(("/", ".", "~")) or str(base).count("/") > 1:
-        return local_base(folder)
+    progress, describe = progress or Silent(), DESCRIBE[kind]
+    name = DEFAULTS[kind] if base is None else str(base)
+    if name in (NAME, OWN_BACKBONE):
+        folder = embedded_folder() if name == NAME else own_folder(name)
+        return _described(describe(folder, name=name, how="embedded"), find(name))
+    folder = Path(name).expanduser()
+    if is_checkpoint(folder):
+        if kind == "text":
+            raise ZooError(
+                "Z014", f"{folder} is a single checkpoint.", "Pass the folder with its configuration and tokenizer."
+            )
+        return dataclasses.replace(describe(converted_checkpoint(folder)), id=folder.stem)
+    if folder.is_dir() or isinstance(base, Path) or name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        return describe(folder)
     from honed.zoo.hub import hub_base
 
-    entry = find(str(base))
-    return _described(hub_base(entry.hub if entry else str(base), entry, progress), entry)
+    entry = find(name)
+    return _described(hub_base(entry.hub if entry else name, entry, progress, describe), entry)
 
 
 def _described(base: Base, entry: Entry | None) -> Base:

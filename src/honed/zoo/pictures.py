@@ -1,0 +1,50 @@
+"""A base for pictures from a folder: configuration and safetensors weights, whichever library it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from honed.errors import ZooError
+from honed.zoo.base import Base
+from honed.zoo.licence import licence_of
+from honed.zoo.local import converted, count_parameters, digest_of, json_of, snapshot_in, weights_of
+
+
+def picture_base(
+    folder: Path, *, name: str = "", revision: str = "", how: Literal["embedded", "local", "hub"] = "local"
+) -> Base:
+    """Check a folder and describe the model in it, without loading its weights.
+
+    Raises
+    ------
+    ZooError [Z010, Z011, Z012, Z014, Z015]
+        No folder, no configuration, no safetensors, damaged, a part missing, or a model that sees nothing.
+    """
+    folder = Path(folder)
+    folder = snapshot_in(folder) or folder
+    if not folder.is_dir():
+        raise ZooError("Z010", f"There is no folder {folder}.", "Check --base: a name of `honed models` or a folder.")
+    from honed.networks.pictures.backbones import architecture_of, can_see
+
+    config = json_of(folder / "config.json")
+    if not architecture_of(config):
+        seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no architecture."
+        raise ZooError("Z011", seen, "Pass the folder that holds config.json and the weights.")
+    if not can_see(config):
+        own = "brings its own code, which Honed never runs" if config.get("auto_map") else "reads no pictures"
+        seen = f'The model in {folder} ("{architecture_of(config)}") {own}.'
+        raise ZooError("Z014", seen, "Choose a backbone such as ResNet, ConvNeXt or ViT.")
+    weights = weights_of(folder) or [converted(folder)]
+    return Base(
+        id=name or folder.name,
+        revision=revision,
+        digest=digest_of(weights),
+        licence=licence_of(folder),
+        folder=folder,
+        how=how,
+        architecture=architecture_of(config),
+        n_parameters=sum(count_parameters(path) for path in weights),
+        size_mib=sum(path.stat().st_size for path in weights) / 2**20,
+        max_length=0,
+    )
