@@ -85,8 +85,8 @@ def _tell(step: Step, batches: BatchSource, told: float, total: int | None, n: i
 def _predicted(model: Model, arrow: pa.Table, keep: Keep, summary: PredictionSummary) -> pa.Table:
     table = Table(arrow, "the input", "")
     inputs = model.task.inputs(table, model.problem)
-    empty = np.array([all(isinstance(part, str) and not part.strip() for part in row) for row in inputs])
-    answers = answers_once(model, inputs)
+    empty = model.task.medium.empty(inputs)
+    answers = answers_where(model, inputs, ~empty)
     unsure = answers.unsure | empty
     summary.n_rows += len(inputs)
     summary.n_unsure += int(unsure.sum())
@@ -106,15 +106,30 @@ def _kept(model: Model, arrow: pa.Table, keep: Keep) -> pa.Table:
     return arrow.select([key]) if keep == "id" and key in arrow.column_names else arrow
 
 
+def answers_where(model: Model, inputs: Sequence[Input], there: Array) -> Predictions:
+    """Answers for inputs; those where nothing is there get what outputs of zero mean."""
+    if there.all():
+        return answers_once(model, inputs)
+    outputs = np.zeros((len(inputs), max(1, len(model.problem.labels))), dtype=np.float32)
+    rows = np.flatnonzero(there)
+    if len(rows):
+        outputs[rows] = _outputs_once(model, [inputs[row] for row in rows])
+    return model.task.decode(outputs, model.problem, model.decision)
+
+
 def answers_once(model: Model, inputs: Sequence[Input]) -> Predictions:
     """Answers for inputs, equal ones computed once."""
+    return model.task.decode(_outputs_once(model, inputs), model.problem, model.decision)
+
+
+def _outputs_once(model: Model, inputs: Sequence[Input]) -> Array:
     try:
         positions: dict[Input, int] = {}
         back = np.array([positions.setdefault(row, len(positions)) for row in inputs], dtype=np.int64)
     except TypeError:
-        return model.answers(inputs)
-    outputs = model.outputs(list(positions))
-    return model.task.decode(outputs[back], model.problem, model.decision)
+        return model.outputs(inputs)
+    found: Array = model.outputs(list(positions))[back]
+    return found
 
 
 def _columns(model: Model, kept: pa.Table, answers: Predictions, empty: Array, unsure: Array) -> pa.Table:

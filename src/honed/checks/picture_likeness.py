@@ -79,7 +79,7 @@ def clusters_of(prints: Array, codes: Array) -> Array:
     there = np.flatnonzero(prints.any(axis=1))
     first: dict[int, int] = {}
     parents = np.array([first.setdefault(int(code), row) if code >= 0 else row for row, code in enumerate(codes)])
-    for keys in _pair_keys(prints[there]):
+    for keys in _pair_keys(prints[there]) if len(there) > 1 else []:
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
         for start, end in zip(starts, np.append(starts[1:], len(order)), strict=True):

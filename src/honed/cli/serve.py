@@ -61,16 +61,16 @@ def _tell(bundle: str, url: str, keys: bool) -> None:
     import shlex
 
     from honed.bundle.manifest import read_manifest
+    from honed.serving.attached import file_fields
 
     manifest = read_manifest(Path(bundle))
     example = (manifest.schemas["input"].get("examples") or [{}])[0]
     head = " -H 'Authorization: Bearer KEY'" if keys else ""
-    body = shlex.quote(json.dumps(example, ensure_ascii=False))
+    sent = f"'Content-Type: application/json'{head} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
+    if file_fields(manifest.schemas["input"]):
+        sent = f"'Content-Type: image/jpeg'{head} --data-binary @picture.jpg"
     print(f"Page: {url}/   API: {url}/docs   Ready: {url}/readyz")
-    print(
-        f"Try: curl {url}/models/{shlex.quote(manifest.name)}/predict -H 'Content-Type: application/json'{head} -d {body}",
-        flush=True,
-    )
+    print(f"Try: curl {url}/models/{shlex.quote(manifest.name)}/predict -H {sent}", flush=True)
 
 
 def key(

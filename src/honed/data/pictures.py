@@ -98,6 +98,17 @@ def open_picture(source: Source, *, at_least: tuple[int, int] | None = None, mos
             raise _damaged(source, error) from error
 
 
+def trouble_of(source: Source | None) -> str:
+    """Why a picture cannot be opened, in one sentence; "" for one that can."""
+    if not source:
+        return "There is no picture."
+    try:
+        open_picture(source, at_least=(8, 8))
+    except DataError as error:
+        return error.seen
+    return ""
+
+
 def picture_facts(source: Source, *, most_pixels: int = MOST_PIXELS) -> PictureFacts:
     """What the header says, without decoding. Raises DataError [D060, D061, D062]."""
     with _opened(source, most_pixels) as picture:
@@ -129,14 +140,19 @@ def _opened(source: Source, most_pixels: int) -> Image.Image:
     return picture
 
 
+def _subject(source: Source) -> str:
+    name = named(source)
+    return "The picture" if name == "the picture" else name
+
+
 def _damaged(source: Source, error: Exception) -> DataError:
     why = "cut short" if "truncated" in str(error) else "no picture, or damaged"
-    seen = f"{named(source)[:1].upper()}{named(source)[1:]} is {why}."
+    seen = f"{_subject(source)} is {why}."
     return DataError("D061", seen, "Pass a whole JPEG, PNG, WebP, GIF, BMP or TIFF.")
 
 
 def _too_large(source: Source, pixels: str) -> DataError:
-    seen = f"{named(source)[:1].upper()}{named(source)[1:]} has {pixels} pixels, more than are decoded."
+    seen = f"{_subject(source)} has {pixels} pixels, more than are decoded."
     return DataError("D062", seen, "Make it smaller first.")
 
 

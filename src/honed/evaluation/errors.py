@@ -23,6 +23,8 @@ def worst_errors(model: Model, inputs: list[Input], targets: Array, answers: Pre
 
 
 def _example(model: Model, given: Input, row: int, targets: Array, answers: Predictions) -> ErrorExample:
+    weights = _pieces(model, given, answers.encoded[row])
+    picture = model.task.medium.picture(given, [weight for _, weight in weights])
     confidence = float(answers.confidence[row]) if answers.confidence is not None else 0.0
     return ErrorExample(
         row + 1,
@@ -30,8 +32,8 @@ def _example(model: Model, given: Input, row: int, targets: Array, answers: Pred
         _named(model, targets[row]),
         _named(model, answers.encoded[row]),
         confidence,
-        _pieces(model, given, answers.encoded[row]),
-        model.task.medium.picture(given),
+        [] if picture else weights,
+        picture,
     )
 
 

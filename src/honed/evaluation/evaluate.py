@@ -15,7 +15,7 @@ from honed.evaluation import doubt, errors, figures, robustness, slices, trivial
 from honed.evaluation.results import Estimate, Evaluation, Gap
 from honed.evaluation.verdict import Evidence, reach_verdict
 from honed.finding import Finding
-from honed.media.medium import hashes, unseen
+from honed.media.medium import Medium, hashes, unseen
 from honed.metrics.intervals import Interval, bootstrap_interval, paired_difference, unpaired_difference
 from honed.model import Model
 from honed.progress import Progress, Silent
@@ -91,6 +91,10 @@ def evaluate_model(
             "D026", f'No row of {table.source} has a value in "{model.problem.target}".', "Evaluation needs the truth."
         )
     medium = model.task.medium
+    lost = there & medium.unreadable(inputs)
+    there &= ~lost
+    if not there.any():
+        raise DataError("D066", f"No {medium.one} of {table.source} can be opened.", "Check the paths and files.")
     exact = there & ~unseen(medium, inputs, background.seen)
     near = (
         there & ~exact & medium.nearly_seen(inputs, background.near) if background.near is not None else ~there & there
@@ -105,7 +109,7 @@ def evaluate_model(
         model, table.take(rows), used, truth, outputs, answers, background,
         held_out=background.held_out and not seen_all, n_rows=table.n_rows,
         seen=_Seen(int(exact.sum()), int(near.sum()), kept_near),
-        strange=strange[rows], groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
+        strange=strange[rows], n_lost=int(lost.sum()), groups=tuple(group) or model.roles.group, seed=seed, progress=progress, begin=begin,
     )  # fmt: skip
 
 
@@ -144,6 +148,7 @@ def _assemble(
     n_rows: int,
     seen: _Seen,
     strange: Array,
+    n_lost: int,
     groups: tuple[str, ...],
     seed: int,
     progress: Progress,
@@ -162,7 +167,12 @@ def _assemble(
     parts += slices.found_slices(model, inputs, truth, predicted, seed)
     classes = figures.class_results(model, truth, predicted, seed)
     abstention = doubt.abstention(model, answers, truth, seed)
-    findings = [*_seen_findings(seen), *_unknown_findings(int(strange.sum()), len(truth)), *background.findings]
+    findings = [
+        *_lost_findings(n_lost, model.task.medium),
+        *_seen_findings(seen),
+        *_unknown_findings(int(strange.sum()), len(truth)),
+        *background.findings,
+    ]
     evidence = Evidence(
         metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
         unknown_share=float(strange.mean()), trivial_score=trivial_score,
@@ -196,6 +206,7 @@ def _assemble(
         scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
         findings=findings,
         seconds=time.monotonic() - begin,
+        medium=model.task.facts.input_kinds[0],
     )
 
 
@@ -245,6 +256,15 @@ def _seen_findings(seen: _Seen) -> list[Finding]:
         )
         found.append(Finding("E003", "issue", message, "Test with rows that are new.", n_rows=seen.near))
     return found
+
+
+def _lost_findings(n_lost: int, medium: Medium) -> list[Finding]:
+    if not n_lost:
+        return []
+    message = (
+        f"{counted(n_lost, medium.one)} could not be opened and {'is' if n_lost == 1 else 'are'} left out of the claim."
+    )
+    return [Finding("E004", "issue", message, "Mend or remove them.", n_rows=n_lost)]
 
 
 def _unknown_findings(n_unknown: int, n: int) -> list[Finding]:

@@ -89,6 +89,8 @@ class RobustnessResult:
     changed: Estimate
     n: int
     example: tuple[str, str] = ("", "")
+    pictures: tuple[str, str] = ("", "")
+    """The example before and after as data URIs, where inputs can be seen."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class Evaluation:
     scatter: list[tuple[float, float]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
+    medium: str = "text"
+    """Kind of input: "text", "image", ..."""
 
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as plain JSON types."""
@@ -236,6 +240,7 @@ class RunReport:
     seconds: float
     base: dict[str, Any]
     versions: dict[str, str]
+    medium: str = "text"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain JSON types."""

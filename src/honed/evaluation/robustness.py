@@ -51,8 +51,8 @@ def _one(
     drop = paired_difference(metric.score, truth, better, worse, n=300, seed=seed)
     same = right_rows(before, after) if before.dtype.kind != "f" else np.isclose(before, after, rtol=0.05)
     broken = np.flatnonzero(~same & (right_rows(truth, before) if before.dtype.kind != "f" else ~same))
-    shown = model.task.medium.shown
-    example = (shown(chosen[broken[0]]), shown(edited[broken[0]])) if len(broken) else ("", "")
+    medium = model.task.medium
+    example = (medium.shown(chosen[broken[0]]), medium.shown(edited[broken[0]])) if len(broken) else ("", "")
     return RobustnessResult(
         name,
         title,
@@ -61,4 +61,5 @@ def _one(
         estimate(wilson(int((~same).sum()), len(same))),
         len(chosen),
         example,
+        (medium.picture(chosen[broken[0]]), medium.picture(edited[broken[0]])) if len(broken) else ("", ""),
     )

@@ -61,10 +61,16 @@ class Medium:
     """What one input is called in a sentence."""
     many: ClassVar[str] = "rows"
     general_words: ClassVar[str] = "ordinary inputs"
+    example: ClassVar[list[Any]] = []
+    """What a line of Python passes to ``predict``."""
 
-    def empty(self, row: Input) -> bool:
-        """True where there is nothing to read."""
-        return False
+    def empty(self, rows: Sequence[Input]) -> Array:
+        """True for rows with nothing to read: they teach nothing, and their answer is "I don't know"."""
+        return self.unreadable(rows)
+
+    def unreadable(self, rows: Sequence[Input]) -> Array:
+        """True for rows that no network can be given, such as damaged pictures."""
+        return np.zeros(len(rows), dtype=bool)
 
     def clusters(self, table: Table, columns: tuple[str, ...], seed: int) -> Array | None:
         """Cluster of near duplicates of every row, -1 for none; None where likeness is not known."""
@@ -110,8 +116,8 @@ class Medium:
         """An input in a line for a report, personal data masked."""
         return " | ".join(str(part) for part in row)
 
-    def picture(self, row: Input) -> str:
-        """A small picture of the input as a data URI, or ""."""
+    def picture(self, row: Input, weights: Sequence[float] = ()) -> str:
+        """A small picture of the input as a data URI, or ""; ``weights`` of its pieces are shown in it."""
         return ""
 
     def pieces(self, row: Input) -> list[tuple[str, Input]]:

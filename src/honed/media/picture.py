@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from honed.checks import picture_likeness, pictures
-from honed.data.pictures import as_uri, content_of, named, open_picture
+from honed.data.pictures import as_uri, content_of, in_threads, named, open_picture, trouble_of
 from honed.errors import DataError
 from honed.media import picture_edits, picture_probes, picture_traits
 from honed.media.medium import Array, Check, Edit, Input, Looked, Medium, hash_parts
 
-THUMBNAIL = 96
+THUMBNAIL, GRID = 96, 6
 
 
 class Picture(Medium):
@@ -26,16 +26,11 @@ class Picture(Medium):
     one: ClassVar[str] = "picture"
     many: ClassVar[str] = "pictures"
     general_words: ClassVar[str] = "shapes and textures drawn by rule"
+    example: ClassVar[list[Any]] = ["picture.jpg"]
 
-    def empty(self, row: Input) -> bool:
+    def unreadable(self, rows: Sequence[Input]) -> Array:
         """True for no picture, or one that cannot be opened."""
-        if not row[0]:
-            return True
-        try:
-            open_picture(row[0], at_least=(8, 8))
-        except DataError:
-            return True
-        return False
+        return np.array(in_threads(lambda row: bool(trouble_of(row[0])), rows), dtype=bool)
 
     def clusters(self, table: Any, columns: tuple[str, ...], seed: int) -> Array | None:
         sources = _sources(table, columns)
@@ -88,13 +83,25 @@ class Picture(Medium):
     def shown(self, row: Input) -> str:
         return named(row[0])
 
-    def picture(self, row: Input) -> str:
-        """A thumbnail as a data URI; "" for a picture that cannot be opened."""
+    def pieces(self, row: Input) -> list[tuple[str, Input]]:
+        """The picture with one of 36 squares hidden under its mean colour at a time."""
+        picture = open_picture(row[0], at_least=(THUMBNAIL, THUMBNAIL))
+        mean, found = picture.mean(axis=(0, 1)).astype(np.uint8), []
+        for top, bottom, left, right in squares(*picture.shape[:2]):
+            hidden = picture.copy()
+            hidden[top:bottom, left:right] = mean
+            found.append((f"{top}:{bottom},{left}:{right}", (picture_edits.encoded(hidden),)))
+        return found
+
+    def picture(self, row: Input, weights: Sequence[float] = ()) -> str:
+        """A thumbnail as a data URI; "" for a picture that cannot be opened. What spoke for the answer shines, the rest is dim."""
         try:
             image = Image.fromarray(open_picture(row[0], at_least=(THUMBNAIL, THUMBNAIL)))
         except DataError:
             return ""
         image.thumbnail((THUMBNAIL, THUMBNAIL))
+        if len(weights):
+            image = shone_on(image, np.asarray(weights))
         return as_uri(picture_edits.encoded(image, "JPEG", quality=80), "image/jpeg")
 
     def measured(self, row: Input) -> Input:
@@ -102,6 +109,23 @@ class Picture(Medium):
 
     def measured_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{columns[0]} {name}" for name in picture_traits.NAMES)
+
+
+def squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Top, bottom, left and right of 36 squares that cover a picture."""
+    rows, columns = np.linspace(0, height, GRID + 1).astype(int), np.linspace(0, width, GRID + 1).astype(int)
+    return [
+        (int(rows[i]), int(rows[i + 1]), int(columns[j]), int(columns[j + 1])) for i in range(GRID) for j in range(GRID)
+    ]
+
+
+def shone_on(image: Image.Image, weights: Array) -> Image.Image:
+    """A picture whose squares are the brighter the more they spoke for the answer."""
+    high = float(np.abs(weights).max()) or 1.0
+    light = np.clip(0.5 + 0.5 * weights / high, 0.3, 1.0).reshape(GRID, GRID)
+    mask = Image.fromarray((light * 255).astype(np.uint8)).resize(image.size, Image.Resampling.BICUBIC)
+    share = np.asarray(mask, dtype=np.float32)[..., None] / 255
+    return Image.fromarray((np.asarray(image, dtype=np.float32) * share).astype(np.uint8))
 
 
 def _sources(table: Any, columns: tuple[str, ...]) -> list[Any]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from honed.checks import columns, duplicates, labels, leakage, personal_data
 from honed.checks.duplicates import joined_texts
 from honed.checks.shingles import cluster_near_duplicates
@@ -22,9 +24,10 @@ class Text(Medium):
     one: ClassVar[str] = "text"
     many: ClassVar[str] = "texts"
     general_words: ClassVar[str] = "general English sentences"
+    example: ClassVar[list[Any]] = ["My laptop does not start."]
 
-    def empty(self, row: Input) -> bool:
-        return all(isinstance(part, str) and not part.strip() for part in row)
+    def empty(self, rows: Sequence[Input]) -> Array:
+        return np.array([all(isinstance(part, str) and not part.strip() for part in row) for row in rows], dtype=bool)
 
     def clusters(self, table: Any, columns: tuple[str, ...], seed: int) -> Array | None:
         return cluster_near_duplicates(joined_texts(table, columns), seed=seed)
@@ -60,7 +63,12 @@ class Text(Medium):
         return text_edits.EDITS
 
     def variants(self, row: Input) -> list[Input]:
-        changes = (str, lambda text: text[: len(text) // 2], lambda text: f"{text} {text.upper()}", lambda text: " ".join([text] * 9))
+        changes = (
+            str,
+            lambda text: text[: len(text) // 2],
+            lambda text: f"{text} {text.upper()}",
+            lambda text: " ".join([text] * 9),
+        )
         return [tuple(change(part) for part in row) for change in changes]
 
     def forms(self, rows: Sequence[Input]) -> Mapping[str, Array]:

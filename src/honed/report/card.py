@@ -37,9 +37,9 @@ def card_text(report: RunReport, model: Model) -> str:
     ]
     lines += [f"- Base: {base['id']}, licence {base['licence']}, SHA-256 `{base['digest']}`"] if base else []
     lines += [f"- Data: {report.data_source}, SHA-256 `{report.data_digest}`", "", "## How to use it", ""]
-    example = json.dumps(["My laptop does not start."] if len(problem.inputs) == 1 else [["first text", "second text"]])
+    example = json.dumps(model.task.medium.example if len(problem.inputs) == 1 else [["first text", "second text"]])
     lines += ["```python", "import honed", 'model = honed.Model.load("PATH")', f"model.predict({example})", "```"]
-    if model.predictor.kind == "network":
+    if model.predictor.kind == "network" and report.medium == "text":
         lines += [
             "",
             "The folder also opens with `AutoModelForSequenceClassification.from_pretrained` of transformers.",
@@ -58,12 +58,13 @@ def _purpose(report: RunReport, model: Model) -> str:
 
 
 def _limits(report: RunReport, model: Model) -> str:
-    told = ["It knows only the labels of its training data, and texts of other kinds may be answered wrongly."]
+    medium = model.task.medium
+    told = [f"It knows only the labels of its training data, and {medium.many} of other kinds may be answered wrongly."]
     abstention = report.evaluation.abstention if report.evaluation else None
     if abstention and abstention.out_of_scope_flagged is not None:
         refused = abstention.out_of_scope_flagged
         shown = f"{figure(refused.value, '%')} ({interval(refused, '%')})"
-        told.append(f'Of texts on other subjects it refused {shown} with "I don\'t know".')
+        told.append(f'Of {medium.many} on other subjects it refused {shown} with "I don\'t know".')
     told.append("`seen.safetensors` holds 64-bit hashes of the training inputs, so that later evaluations can leave them out: "
-                "whoever has a text can tell with it whether that text was learnt from.")  # fmt: skip
+                f"whoever has a {medium.one} can tell with it whether that {medium.one} was learnt from.")  # fmt: skip
     return " ".join(told)

@@ -8,6 +8,7 @@ from typing import Any
 
 from honed.evaluation.results import Evaluation, RunReport
 from honed.finding import Finding, by_level
+from honed.media.registry import medium_of
 from honed.metrics.intervals import Interval, wilson
 from honed.report import plots, words
 from honed.report.inspection import Inspection
@@ -49,7 +50,12 @@ def run_page(report: RunReport) -> str:
     page: str = (
         _environment()
         .get_template("run.html")
-        .render(report=report, evaluation=report.evaluation, title=f"Honed: {report.name}")
+        .render(
+            report=report,
+            evaluation=report.evaluation,
+            title=f"Honed: {report.name}",
+            inputs=medium_of(report.medium).many,
+        )
     )
     return page
 
@@ -59,7 +65,12 @@ def evaluation_page(evaluation: Evaluation) -> str:
     page: str = (
         _environment()
         .get_template("run.html")
-        .render(report=None, evaluation=evaluation, title=f"Honed: {evaluation.model_name}")
+        .render(
+            report=None,
+            evaluation=evaluation,
+            title=f"Honed: {evaluation.model_name}",
+            inputs=medium_of(evaluation.medium).many,
+        )
     )
     return page
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from honed.errors import HonedError
 from honed.evaluation.results import Estimate, Evaluation, RungResult, RunReport, Verdict
 from honed.finding import Finding, by_level
+from honed.media.registry import medium_of
 from honed.report.inspection import Inspection
 from honed.report.words import duration, figure, interval, shortened
 from honed.wording import counted, shown_title
@@ -175,7 +176,7 @@ def _with_interval(share: Estimate) -> str:
 
 
 def _print_doubt(console: Console, evaluation: Evaluation) -> None:
-    """How many rows get an answer, and how many texts on other subjects do not."""
+    """How many rows get an answer, and how many inputs on other subjects do not."""
     found = evaluation.abstention
     if found is None:
         return
@@ -183,7 +184,8 @@ def _print_doubt(console: Console, evaluation: Evaluation) -> None:
     console.print(f"  {_with_interval(found.coverage)} of the rows get an answer", markup=False)
     if found.out_of_scope_flagged is not None:
         told = (
-            f"  {_with_interval(found.out_of_scope_flagged)} of {found.out_of_scope_n} texts on other subjects get none"
+            f"  {_with_interval(found.out_of_scope_flagged)} of {found.out_of_scope_n} "
+            f"{medium_of(evaluation.medium).many} on other subjects get none"
         )
         console.print(told, markup=False)
 
@@ -221,8 +223,9 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
     grid.add_row("model", escape(str(folder / "model")))
     console.print(grid)
     heading(console, "Next")
-    console.print(f"  honed predict {folder}/model NEW.csv --out answers.csv", markup=False, soft_wrap=True)
-    console.print(f"  honed evaluate {folder}/model NEW_WITH_LABELS.csv", markup=False, soft_wrap=True)
+    new, labelled = ("FOLDER", "FOLDER_BY_LABEL") if report.medium == "image" else ("NEW.csv", "NEW_WITH_LABELS.csv")
+    console.print(f"  honed predict {folder}/model {new} --out answers.csv", markup=False, soft_wrap=True)
+    console.print(f"  honed evaluate {folder}/model {labelled}", markup=False, soft_wrap=True)
     console.print(f"  honed sign {folder}/model --key my.pem --new-key", markup=False, soft_wrap=True)
 
 

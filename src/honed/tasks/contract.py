@@ -311,6 +311,8 @@ class Task(ABC):
     version: ClassVar[int]
     facts: ClassVar[Facts]
     config: ClassVar[type]
+    zero_shot_title: ClassVar[str] = "the names of the labels alone, nothing learnt"
+    """What the report calls :meth:`zero_shot`."""
 
     @property
     def medium(self) -> Medium:

@@ -73,7 +73,7 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
     for baseline in session.task.baselines(session.problem, session.settings):
         yield BaselineRecipe(baseline)
     if facts.zero_shot and last >= 1:
-        yield ZeroShotRecipe()
+        yield ZeroShotRecipe(session.task.zero_shot_title)
     if facts.linear_head and last >= 2:
         yield ProbeRecipe()
     if facts.linear_head and last >= 3:

@@ -59,7 +59,8 @@ def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | 
     raise RunError(
         "R021",
         f"Fine-tuning needs about {needed:,.0f} MiB and {allowed:,.0f} MiB may be used.",
-        "Take a smaller base, shorter texts (task_settings.max_length), or stop after the probe (training.stop_after).",
+        "Take a smaller base, shorter texts or smaller pictures (task_settings.max_length, image_size), or stop after the probe "
+        "(training.stop_after).",
     )
 
 

@@ -66,9 +66,12 @@ class _FrozenRecipe(Recipe):
 
 
 class ZeroShotRecipe(_FrozenRecipe):
-    """The names of the labels alone, no training."""
+    """What the base knows of the labels by their names, no training."""
 
-    name, title = "zero-shot", "the names of the labels alone, nothing learnt"
+    name = "zero-shot"
+
+    def __init__(self, title: str) -> None:
+        self.title = title
 
     def skip_reason(self, session: Session, best: float | None) -> str | None:
         return None if self._head(session) is not None else "the labels have no names that say what they mean"

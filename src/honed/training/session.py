@@ -154,7 +154,7 @@ class Session:
             found: Array = np.load(kept, allow_pickle=False)
             return found
         inputs = self.train.inputs + self.validation.inputs
-        with self.progress.step("reading the texts with the frozen base", len(inputs)) as step:
+        with self.progress.step(f"reading the {self.task.medium.many} with the frozen base", len(inputs)) as step:
             network, number_format = self.frozen_network(), self.precision()
             found = engine.features_of(network, inputs, precision=number_format, advance=step.advance)
         with whole_file(kept) as temporary, temporary.open("wb") as stream:

@@ -208,7 +208,7 @@ def _session(
 
 def _choices(session: Session, prepared: Prepared, yours: set[str]) -> None:
     roles, problem = prepared.roles, session.problem
-    named = {"target": problem.target, "text": ", ".join(problem.inputs)}
+    named = {"target": problem.target, session.task.facts.input_kinds[0]: ", ".join(problem.inputs)}
     for role, value in named.items():
         session.choose(
             f"data.{role}", value, "yours" if role in roles.yours else "chosen", roles.reasons.get(value, "")
@@ -362,4 +362,5 @@ def _report(
         seconds=seconds_,
         base=session.base.provenance() if session.base else {},
         versions=package.versions(),
+        medium=session.task.facts.input_kinds[0],
     )

@@ -86,8 +86,7 @@ def _divide(
     """Divide the labelled rows; rows without a target or with nothing to read are in no part."""
     usable = labelled(targets)
     inputs = task.inputs(table, problem)
-    filled = np.array([not task.medium.empty(row) for row in inputs], dtype=bool)
-    rows = np.flatnonzero(usable & filled)
+    rows = np.flatnonzero(usable & ~task.medium.empty(inputs))
     if len(rows) < task.facts.min_rows:
         raise DataError("D025", f"Only {len(rows)} rows have both a label and something to read.", "Label more rows.")
     keep_back = config.data.test if test and len(rows) >= TOO_FEW_TO_TEST else 0.0

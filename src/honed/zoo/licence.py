@@ -9,6 +9,8 @@ _KNOWN = {
     "Apache License": "apache-2.0",
     "MIT License": "mit",
     "BSD 3-Clause": "bsd-3-clause",
+    "Neither the name of": "bsd-3-clause",
+    "Redistribution and use in source and binary forms": "bsd-2-clause",
     "Creative Commons Attribution-NonCommercial": "cc-by-nc-4.0",
 }
 

@@ -102,6 +102,7 @@ class _Unpickler(pickle.Unpickler):
             return _Name(name, None)
         known = {
             ("collections", "OrderedDict"): _Name(name, OrderedDict),
+            ("torch._utils", "_rebuild_tensor"): _Name(name, _View),
             ("torch._utils", "_rebuild_tensor_v2"): _Name(name, _View),
             ("torch._utils", "_rebuild_parameter"): _Name(name, lambda data, *_: data),
             ("torch", "Size"): _Name(name, tuple),

@@ -19,6 +19,7 @@ OPCODES = frozenset(_NAMES.split())
 GLOBALS = frozenset(
     [
         ("collections", "OrderedDict"),
+        ("torch._utils", "_rebuild_tensor"),
         ("torch._utils", "_rebuild_tensor_v2"),
         ("torch._utils", "_rebuild_parameter"),
         ("torch", "Size"),

@@ -18,6 +18,7 @@ from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD, P
 
 CIFAR, SMALL, TORCHVISION = "honed-cifar-resnet", "honed-small-backbone", "torchvision"
 OWN = (CIFAR, SMALL)
+Head = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -121,14 +122,49 @@ def _transformers(config: dict[str, Any]) -> tuple[nn.Module, int]:
     from transformers import AutoConfig, AutoModel
 
     made = AutoConfig.for_model(**config)
-    extra = {"add_pooling_layer": False} if made.model_type in ("vit", "deit", "beit", "dinov2") else {}
-    try:
-        core = AutoModel.from_config(made, **extra)
-    except TypeError:
-        core = AutoModel.from_config(made)
+    core = AutoModel.from_config(made, **_no_pooler(made.model_type))
+    return _Pooled(core), _width(made)
+
+
+def _no_pooler(kind: str) -> dict[str, Any]:
+    """Options that leave out a pooler that is trained for nothing but a pretext task, where the library has one."""
+    return {"add_pooling_layer": False} if kind in ("vit", "deit", "beit", "data2vec-vision") else {}
+
+
+def _width(made: Any) -> int:
     sizes = getattr(made, "hidden_sizes", None)
-    width = sizes[-1] if sizes else getattr(made, "hidden_size", 0)
-    return _Pooled(core), int(width)
+    return int(sizes[-1] if sizes else made.hidden_size)
+
+
+def _from_transformers(folder: Path, config: dict[str, Any]) -> tuple[nn.Module, int, Head | None]:
+    """A model that its library reads itself, for it renames weights of older versions; all must be there."""
+    from transformers import AutoModel
+
+    from honed.networks.encoder import quiet
+
+    with quiet():
+        core, told = AutoModel.from_pretrained(
+            folder, output_loading_info=True, local_files_only=True, use_safetensors=True, dtype=torch.float32,
+            **_no_pooler(config["model_type"]),
+        )  # fmt: skip
+    wrong = [*told["missing_keys"], *told["mismatched_keys"]]
+    if wrong:
+        seen = f"The weights in {folder} do not fit their configuration ({len(wrong)} tensors, such as {wrong[0]})."
+        raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
+    left = {name: value for name, value in _weights(folder).items() if name in told["unexpected_keys"]}
+    return _Pooled(core), _width(core.config), _head_in({k: v for k, v in left.items() if "pooler" not in k})
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a folder, in float32."""
+    from safetensors.torch import load_file
+
+    found: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        found |= {
+            name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()
+        }
+    return found
 
 
 def load_backbone(folder: Path) -> Backbone:
@@ -139,16 +175,13 @@ def load_backbone(folder: Path) -> Backbone:
     ZooError [Z016]
         Its weights do not fit its configuration; nothing is ever silently initialised anew.
     """
-    from safetensors.torch import load_file
-
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    module, n_features = build(config)
-    weights: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        weights |= {
-            name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()
-        }
-    head = _fill(folder, module, weights)
+    kind = config.get("model_type")
+    if kind and kind not in (*OWN, TORCHVISION):
+        module, n_features, head = _from_transformers(folder, config)
+    else:
+        module, n_features = build(config)
+        head = _fill(folder, module, _weights(folder))
     labels = _labels(config)
     fits = head is not None and len(labels) == len(head[0])
     return Backbone(
@@ -156,47 +189,31 @@ def load_backbone(folder: Path) -> Backbone:
     )  # fmt: skip
 
 
-def _fill(
-    folder: Path, module: nn.Module, weights: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor] | None:
+def _fill(folder: Path, module: nn.Module, weights: dict[str, torch.Tensor]) -> Head | None:
     """Put the weights into the module; what is left over may only be a classifier, which is returned."""
     wanted = module.state_dict()
-    prefix = next(
-        (p for p in _prefixes(module, weights) if all(_under(p, n) in weights or _skipped(n) for n in wanted)), None
-    )
-    if prefix is None:
-        absent = [name for name in wanted if name not in weights and not _skipped(name)]
-        seen = f"The weights in {folder} do not fit their configuration ({len(absent)} tensors are missing, such as {absent[0]})."
-        raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
-    found = {name: weights.pop(_under(prefix, name)) for name in wanted if _under(prefix, name) in weights}
-    wrong = [name for name, value in found.items() if value.shape != wanted[name].shape]
-    if wrong:
-        seen = (
-            f"{wrong[0]} in {folder} has the shape {tuple(found[wrong[0]].shape)}, not {tuple(wanted[wrong[0]].shape)}."
+    absent = [name for name in wanted if name not in weights and not _skipped(name)]
+    wrong = [name for name in wanted if name in weights and weights[name].shape != wanted[name].shape]
+    if absent or wrong:
+        missing = (
+            f"{len(absent)} tensors are missing, such as {absent[0]}" if absent else f"{wrong[0]} has another shape"
         )
+        seen = f"The weights in {folder} do not fit their configuration ({missing})."
         raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
-    module.load_state_dict(found, strict=False)
-    rest = {name: value for name, value in weights.items() if value.ndim in (1, 2)}
-    matrices = [name for name, value in rest.items() if value.ndim == 2 and name.endswith("weight")]
-    if len(matrices) != 1 or matrices[0].removesuffix("weight") + "bias" not in rest:
+    module.load_state_dict({name: weights.pop(name) for name in wanted if name in weights}, strict=False)
+    return _head_in(weights)
+
+
+def _head_in(weights: dict[str, torch.Tensor]) -> Head | None:
+    """The one matrix with a bias among the weights that are left over."""
+    matrices = [name for name, value in weights.items() if value.ndim == 2 and name.endswith("weight")]
+    if len(matrices) != 1 or matrices[0].removesuffix("weight") + "bias" not in weights:
         return None
-    return rest[matrices[0]], rest[matrices[0].removesuffix("weight") + "bias"]
+    return weights[matrices[0]], weights[matrices[0].removesuffix("weight") + "bias"]
 
 
 def _skipped(name: str) -> bool:
     return name.endswith("num_batches_tracked")
-
-
-def _under(prefix: tuple[str, str], name: str) -> str:
-    own, theirs = prefix
-    return theirs + name.removeprefix(own)
-
-
-def _prefixes(module: nn.Module, weights: dict[str, torch.Tensor]) -> list[tuple[str, str]]:
-    """Ways in which names of the module may stand for names of the file: (ours, theirs)."""
-    own = "core." if isinstance(module, _Pooled) else ""
-    theirs = {"", "core.", *(name.partition(".")[0] + "." for name in weights)}
-    return [(own, one) for one in sorted(theirs)] + [("", "")]
 
 
 def _labels(config: dict[str, Any]) -> tuple[str, ...]:

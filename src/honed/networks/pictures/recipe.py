@@ -32,4 +32,9 @@ def picture_recipe(preprocessing: PicturePreprocessing) -> Recipe:
         size=size, short=size / preprocessing.crop_share, filter=preprocessing.interpolation.upper(),
         step=-1 if preprocessing.bgr else 1,
     )  # fmt: skip
-    return Recipe(lambda folder: None, ("import base64", "import io", "from PIL import Image, ImageOps"), code.strip(), ("pillow",))
+    return Recipe(
+        lambda folder: None,
+        ("import base64", "import io", "from PIL import Image, ImageOps"),
+        code.strip(),
+        ("pillow",),
+    )

@@ -36,6 +36,7 @@ class ImageClassification(Classification):
         ("image",), "class", True, MIN_ROWS, linear_head=True, zero_shot=True, automatic=True
     )  # fmt: skip
     config: ClassVar[type] = ImageClassificationConfig
+    zero_shot_title: ClassVar[str] = "what the base was trained to tell, nothing learnt"
 
     def read(self, roles: Roles) -> tuple[str, ...]:
         return (roles.image,) if roles.image else roles.text[:1]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from honed.data.pictures import in_threads, named, picture_facts
+from honed.data.pictures import in_threads, named, trouble_of
 from honed.data.table import Table
-from honed.errors import DataError
 from honed.finding import Finding
 from honed.tasks.classification.validate import absent_columns
 from honed.wording import counted
@@ -25,7 +24,7 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     if not there:
         message = f'Column "{columns[0]}" has no picture in any of the {table.n_rows:,} rows.'
         return [Finding("D024", "blocker", message, "Check the paths.", columns)]
-    troubles = dict(zip(there, in_threads(lambda row: _trouble(values[row]), there), strict=True))
+    troubles = dict(zip(there, in_threads(lambda row: trouble_of(values[row]), there), strict=True))
     bad = {row: trouble for row, trouble in troubles.items() if trouble}
     if not bad:
         return []
@@ -35,11 +34,3 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     message = f"{counted(len(bad), 'picture')} of {len(there):,} cannot be opened: {next(iter(bad.values()))}"
     remedy = "Check the paths and files." if all_bad else "Mend or remove them; they are left out of training."
     return [Finding("D066", "blocker" if all_bad else "issue", message, remedy, columns, rows, len(bad), examples)]
-
-
-def _trouble(value: str | bytes) -> str:
-    try:
-        picture_facts(value)
-    except DataError as error:
-        return error.seen
-    return ""
