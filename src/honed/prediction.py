@@ -113,7 +113,7 @@ def answers_where(model: Model, inputs: Sequence[Input], there: Array) -> Predic
     outputs = np.zeros((len(inputs), max(1, len(model.problem.labels))), dtype=np.float32)
     rows = np.flatnonzero(there)
     if len(rows):
-        outputs[rows] = _outputs_once(model, [inputs[row] for row in rows])
+        outputs[rows] = _outputs_once(model, [inputs[row] for row in rows.tolist()])
     return model.task.decode(outputs, model.problem, model.decision)
 
 

@@ -149,7 +149,7 @@ def test_folders_are_tables(tmp_path: Path) -> None:
         (tmp_path / "nothing").mkdir()
         read_table(tmp_path / "nothing")
     scene().save(tmp_path / "pets" / "train" / "stray.png")
-    with pytest.raises(DataError, match="D063.*stray"):
+    with pytest.raises(DataError, match=r"D063.*stray"):
         read_table(tmp_path / "pets" / "train")
 
 

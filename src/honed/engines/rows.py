@@ -56,7 +56,9 @@ def _of_table(model: Model, table: Table, source: str) -> Rows:
     if targets is not None:
         there = np.flatnonzero(labelled(targets))
         table, targets = table.take(there), targets[there]
-    return Rows(model.task.inputs(table, model.problem), targets, source)
+    inputs = model.task.inputs(table, model.problem)
+    good = np.flatnonzero(~model.task.medium.unreadable(inputs))
+    return Rows([inputs[row] for row in good.tolist()], None if targets is None else targets[good], source)
 
 
 def _targets(model: Model, table: Table) -> Array | None:

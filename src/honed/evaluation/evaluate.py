@@ -167,12 +167,8 @@ def _assemble(
     parts += slices.found_slices(model, inputs, truth, predicted, seed)
     classes = figures.class_results(model, truth, predicted, seed)
     abstention = doubt.abstention(model, answers, truth, seed)
-    findings = [
-        *_lost_findings(n_lost, model.task.medium),
-        *_seen_findings(seen),
-        *_unknown_findings(int(strange.sum()), len(truth)),
-        *background.findings,
-    ]
+    findings = [*_lost_findings(n_lost, model.task.medium), *_seen_findings(seen)]
+    findings += [*_unknown_findings(int(strange.sum()), len(truth)), *background.findings]
     evidence = Evidence(
         metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
         unknown_share=float(strange.mean()), trivial_score=trivial_score,

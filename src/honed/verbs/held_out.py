@@ -39,7 +39,8 @@ def held_out(session: Session, prepared: Prepared, model: Model, ladder: Ladder,
 def _from_test(session: Session, model: Model, table: Table) -> HeldOut | None:
     inputs, targets = model.inputs(table), targets_of(model, table)
     known = hashes(model.task.medium, session.train.inputs + session.validation.inputs)
-    rows = np.flatnonzero(labelled(targets) & unseen(model.task.medium, inputs, known))
+    there = labelled(targets) & ~model.task.medium.unreadable(inputs)
+    rows = np.flatnonzero(there & unseen(model.task.medium, inputs, known))
     rows = rows[:: max(1, -(-len(rows) // MOST_ROWS))]
     if not len(rows):
         return None

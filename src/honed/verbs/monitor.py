@@ -119,11 +119,24 @@ def _monitor_data(
 
 
 def _answered(model: Model, inputs: list[Input]) -> tuple[Predictions, Array | None]:
-    together = getattr(model.predictor, "outputs_and_vectors", None)
+    rows = np.flatnonzero(~model.task.medium.unreadable(inputs))
+    some = inputs if len(rows) == len(inputs) else [inputs[row] for row in rows.tolist()]
+    together, vectors = getattr(model.predictor, "outputs_and_vectors", None), None
     if together is not None and model.task.facts.linear_head:
-        outputs, vectors = together(inputs)
-        return model.task.decode(outputs, model.problem, model.decision), project(vectors)
-    return model.answers(inputs), None
+        outputs, found = together(some)
+        vectors = spread(project(found), rows, len(inputs), float("nan"))
+    else:
+        outputs = model.outputs(some)
+    return model.task.decode(spread(outputs, rows, len(inputs), 0.0), model.problem, model.decision), vectors
+
+
+def spread(found: Array, rows: Array, n: int, rest: float) -> Array:
+    """An array of n rows: those found at their places, the others filled."""
+    if len(rows) == n:
+        return found
+    whole = np.full((n, *found.shape[1:]), rest, dtype=np.float32)
+    whole[rows] = found
+    return whole
 
 
 def _batch(watched: Watched, at: Array, inputs: list[Input], answers: Predictions, vectors: Array | None) -> Batch:
