@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
+
+from honed.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,15 @@ class Table:
         SHA-256 of the file, or of the contents for tables from memory.
     reading : dict of str to str
         How it was read: ``{"format": "csv", "encoding": "utf-8-sig", "separator": ";", "header": "yes", ...}``.
+    findings : tuple of Finding
+        What the reader saw that the user should know. Their row numbers are those of the table as it was read.
     """
 
     arrow: pa.Table
     source: str
     digest: str
     reading: dict[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -49,7 +54,7 @@ class Table:
 
     def take(self, rows: Sequence[int] | Any) -> Table:
         """The rows of these positions (from 0), in this order."""
-        return Table(self.arrow.take(pa.array(rows, type=pa.int64())), self.source, self.digest, self.reading)
+        return replace(self, arrow=self.arrow.take(pa.array(rows, type=pa.int64())))
 
 
 @dataclass(frozen=True)

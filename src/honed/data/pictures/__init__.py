@@ -1,0 +1,6 @@
+"""Pictures as they really come: opened as RGB pixels, or looked at by their headers alone."""
+
+from honed.data.pictures.facts import PictureFacts, picture_facts, read_facts
+from honed.data.pictures.opening import MOST_PIXELS, Source, open_picture
+
+__all__ = ["MOST_PIXELS", "PictureFacts", "Source", "open_picture", "picture_facts", "read_facts"]
