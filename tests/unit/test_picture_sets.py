@@ -4,40 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
 
 from honed.data.picture_sets import find_picture_column, read_picture_set, resolve_pictures
 from honed.data.table import Table
 from honed.errors import DataError
-from honed.finding import Finding
-
-
-def draw(path: Path, size: tuple[int, int] = (60, 40), seed: int | None = None, **options: object) -> Path:
-    """A picture of noise; every one differs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(abs(hash(str(path))) if seed is None else seed)
-    Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).save(path, **options)
-    return path
-
-
-def read(path: Path) -> Table:
-    table = read_picture_set(path)
-    assert table is not None
-    return table
-
-
-def told(table: Table, kind: str) -> Finding:
-    """The one finding of this kind."""
-    (found,) = [finding for finding in table.findings if finding.details["kind"] == kind]
-    assert found.remedy and found.n_rows and found.examples
-    return found
-
-
-def kinds(table: Table) -> set[str]:
-    return {finding.details["kind"] for finding in table.findings}
+from tests.pictured import draw, kinds, read, told
 
 
 # --- folders by class ------------------------------------------------------------------------------------------------

@@ -15,9 +15,8 @@ Steps = tuple[str, ...]
 def read_folder(folder: Path, ledger: Ledger) -> RawSet | None:
     """``folder/class/...`` or ``folder/train/class/...``; a folder of pictures alone gives rows without labels.
 
-    None where no picture lies in it. Pictures may lie deeper below their class. One folder around it all is seen through.
+    None where no picture lies in it. Pictures may lie deeper below their class.
     """
-    folder = _unwrapped(folder)
     pictures, others = files_under(folder)
     if not pictures:
         return None
@@ -31,15 +30,6 @@ def read_folder(folder: Path, ledger: Ledger) -> RawSet | None:
         rows = [row for row in rows if _in_class(row, folder, ledger)]
     classes = tuple(sorted({row.label for row in rows if row.label is not None}))
     return RawSet(str(folder), "folders of pictures" if labelled else "pictures", rows, classes)
-
-
-def _unwrapped(folder: Path) -> Path:
-    """The folder within, as long as a folder holds nothing but one folder."""
-    while True:
-        inside = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
-        if len(inside) != 1 or not inside[0].is_dir():
-            return folder
-        folder = inside[0]
 
 
 def _are_parts(first: set[str], ways: list[Steps]) -> bool:

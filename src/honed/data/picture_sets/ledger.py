@@ -105,6 +105,10 @@ SAYINGS: dict[str, Saying] = {
         "D075", "issue", "{n} [annotation|annotations] cannot be understood and [was|were] left out.",
         "Correct or remove them.",
     ),
+    "more numbers": Saying(
+        "D075", "tip", "{n} [line has|lines have] numbers behind the box (key points, a confidence); they were not read.",
+        "Nothing needs to be done, if boxes are what is to be learnt.",
+    ),
     "unmentioned": Saying(
         "D076", "tip", "{n} [picture lies|pictures lie] there but [is|are] not mentioned in the annotations; [it was|they were] left out.",
         "Annotate them, or leave them.",
@@ -120,6 +124,10 @@ SAYINGS: dict[str, Saying] = {
     "no part": Saying(
         "D076", "issue", "{n} [picture stands|pictures stand] in none of the lists of parts and [was|were] kept without a part.",
         "Add them to a list, or remove them.",
+    ),
+    "number twice": Saying(
+        "D077", "issue", "{n} [number stands|numbers stand] for two pictures each; the annotations were given to the first.",
+        "Give each picture a number of its own.",
     ),
     "several labels": Saying(
         "D077", "issue", "{n} [picture lies|pictures lie] in the folders of several classes.",
@@ -171,6 +179,14 @@ class Ledger:
             entry.examples.append(example[:160])
         if picture is not None and len(entry.pictures) < 20 and picture not in entry.pictures[-1:]:
             entry.pictures.append(picture)
+
+    def add(self, other: Ledger) -> None:
+        """Take over all that another has put down."""
+        for name, entry in other._entries.items():
+            mine = self._entries.setdefault(name, _Entry())
+            mine.count += entry.count
+            mine.examples = (mine.examples + entry.examples)[:5]
+            mine.pictures = (mine.pictures + entry.pictures)[:20]
 
     def count(self, name: str) -> int:
         """How often something of this kind was put down."""

@@ -52,6 +52,23 @@ def files_under(folder: Path, depth: int = 100) -> tuple[list[str], list[str]]:
     return pictures, others
 
 
+def unwrapped(folder: Path) -> Path:
+    """The folder within, as long as a folder holds nothing but one folder."""
+    while True:
+        inside = [entry for entry in folder.iterdir() if _shown(entry.name)]
+        if len(inside) != 1 or not inside[0].is_dir():
+            return folder
+        folder = inside[0]
+
+
+def unmentioned(paths: Iterable[str]) -> list[str]:
+    """Pictures that lie in the same folders as these (absolute paths), but are not among them."""
+    known = set(paths)
+    folders = sorted({Path(path).parent for path in known})
+    there = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    return [str(path) for path in there if is_picture_name(path.name) and str(path) not in known]
+
+
 class Finder:
     """Finds the files that annotations name, in the places where people put them.
 
@@ -76,11 +93,9 @@ class Finder:
         Names may lack the ending; a path that does not hold here (of another computer) is tried by its last parts.
         """
         name = name.replace("\\", "/")
-        for position, place in enumerate(self._places):
+        for place in self._places:
             path = place / name
             if path.is_file():
-                if position:  # the next ones are probably here as well
-                    self._places.insert(0, self._places.pop(position))
                 return os.path.normpath(path)
         return self._by_name(name)
 
@@ -98,6 +113,8 @@ class Finder:
                 break
             ending = "/" + "/".join(steps[-count:])
             found = [path for path in found if _without_ending(path, ending)] or found
+        for place in self._places if len(found) > 1 else ():
+            found = [path for path in found if Path(path).parent == place] or found
         return found[0] if len(found) == 1 else None
 
 

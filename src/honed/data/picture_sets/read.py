@@ -6,16 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from honed.data.picture_sets.assemble import assemble
+from honed.data.picture_sets.coco import read_coco_file, read_coco_folder
 from honed.data.picture_sets.folder import read_folder
 from honed.data.picture_sets.ledger import Ledger
+from honed.data.picture_sets.locate import unwrapped
 from honed.data.picture_sets.raw import RawSet
+from honed.data.picture_sets.voc import read_voc_folder
+from honed.data.picture_sets.yolo import read_yolo_file, read_yolo_folder
 from honed.data.table import Table
 from honed.errors import DataError
 
 Reader = Callable[[Path, Ledger], RawSet | None]
-FOLDERS: tuple[Reader, ...] = (read_folder,)
+FOLDERS: tuple[Reader, ...] = (read_yolo_folder, read_voc_folder, read_coco_folder, read_folder)
 """Readers of folders in the order in which they are asked; each gives None where it does not know its layout."""
-FILES: tuple[Reader, ...] = ()
+FILES: tuple[Reader, ...] = (read_coco_file, read_yolo_file)
 
 
 def read_picture_set(path: str | Path, *, advance: Callable[[int], None] | None = None) -> Table | None:
@@ -41,6 +45,7 @@ def read_picture_set(path: str | Path, *, advance: Callable[[int], None] | None 
         raise DataError("D001", f"There is no file or folder {path}.", "Check the path.")
     ledger = Ledger()
     try:
+        path = unwrapped(path) if path.is_dir() else path
         for reader in FOLDERS if path.is_dir() else FILES:
             found = reader(path, ledger)
             if found is not None:
