@@ -397,6 +397,77 @@ def test_a_damaged_yaml_is_an_error(yaml: str, tmp_path: Path) -> None:
         read_picture_set(yolo(tmp_path, {"a": "0 0.5 0.5 0.1 0.1"}, yaml))
 
 
+# --- whatever a file holds -------------------------------------------------------------------------------------------
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e308,
+    "x",
+    "",
+    [],
+    [None],
+    {},
+    [[]],
+    [["a"]],
+    {"counts": [1, -5]},
+    {"counts": "?"},
+    3.5,
+)
+
+
+def scrambled(value: Any, rng: np.random.Generator) -> Any:
+    """A JSON value in which about one part in twelve is something odd."""
+    if rng.random() < 1 / 12:
+        return ODD[rng.integers(len(ODD))]
+    if isinstance(value, dict):
+        return {key: scrambled(inner, rng) for key, inner in value.items() if rng.random() > 0.03}
+    return [scrambled(inner, rng) for inner in value] if isinstance(value, list) else value
+
+
+def test_scrambled_coco_gives_a_table_or_a_coded_error(tmp_path: Path) -> None:
+    annotations = [
+        box(10, 10, 10, 10, segmentation=[SQUARE]),
+        box(1, 1, 5, 5, 1, segmentation={"size": [40, 60], "counts": [2400]}),
+    ]
+    path = coco(tmp_path, annotations)
+    document, rng = json.loads(path.read_text()), np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        parts = {key: scrambled(value, rng) for key, value in document.items()}
+        path.write_text(json.dumps(parts))
+        try:
+            table = read_picture_set(path)
+            outcomes.add("table" if table is not None else "no set")
+        except DataError as error:
+            outcomes.add(error.code)
+    assert outcomes >= {"table", "D063", "D064"} and outcomes <= {"table", "no set", "D063", "D064"}
+
+
+def test_scrambled_lines_and_xml_give_a_table_or_a_coded_error(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    folder = yolo(
+        tmp_path / "yolo", {"a": "0 0.5 0.5 0.1 0.1\n1 0.1 0.1 0.2 0.1 0.2 0.3\n", "b": "1 0.5 0.5 0.2 0.2\n"}
+    )
+    draw(tmp_path / "voc" / "a.jpg", SIZE)
+    voc(tmp_path / "voc" / "a.xml", voc_object("cat", (1, 1, 9, 9)) * 2)
+    outcomes = set()
+    for target, root in ((folder / "labels" / "train" / "a.txt", folder), (tmp_path / "voc" / "a.xml", tmp_path / "voc"),
+                         (folder / "data.yaml", folder)):  # fmt: skip
+        whole = target.read_bytes()
+        for _ in range(80):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), 3):
+                data[place] = rng.integers(0, 256)
+            target.write_bytes(data)
+            try:
+                outcomes.add("table" if read_picture_set(root) is not None else "no set")
+            except DataError as error:
+                outcomes.add(error.code)
+        target.write_bytes(whole)
+    assert "table" in outcomes and outcomes <= {"table", "no set", "D063", "D064"}
+
+
 # --- the public sets -------------------------------------------------------------------------------------------------
 @pytest.mark.needs_data
 @pytest.mark.parametrize(

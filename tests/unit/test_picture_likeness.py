@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
 from honed.checks.near_hashes import MOST_ALIKE, near_pairs
+from honed.checks.picture_copies import check_copies
 from honed.checks.picture_likeness import (
     cluster_near_duplicates,
     content_hashes,
@@ -77,7 +78,7 @@ def test_clusters_hold_copies_and_nothing_else() -> None:
         pictures.append(encoded(scene(seed)))
         truth.append(seed if seed < 10 else -1)
         if seed < 10:
-            pictures += [COPIES["brighter"](scene(seed)), COPIES["half the size"](scene(seed))]
+            pictures += [COPIES["darker"](scene(seed)), COPIES["half the size"](scene(seed))]
             truth += [seed, seed]
     clusters = cluster_near_duplicates(sketches(pictures))
     assert clusters.dtype == np.int64 and clusters.tolist() == truth
@@ -136,6 +137,31 @@ def test_thousands_of_one_scene_are_one_cluster_in_bounded_work() -> None:
     many = greys + rng.normal(0, 1.0, (3 * MOST_ALIKE, 32, 32)).astype(np.float32)
     clusters = cluster_near_duplicates(sketches_of_greys(many))
     assert np.bincount(clusters[clusters >= 0]).max() >= 0.99 * len(many)
+
+
+def test_copies_and_their_labels_are_told() -> None:
+    pictures = [encoded(scene(seed)) for seed in range(6)]
+    pictures += [pictures[0], pictures[1], COPIES["darker"](scene(2)), COPIES["darker"](scene(3))]
+    labels = ["a", "a", "a", "a", "b", None, "a", "b", "a", "b"]
+    names = [f"/set/{number}.jpg" for number in range(10)]
+    contents = content_hashes(pictures)
+    clusters = cluster_near_duplicates(sketches(pictures), contents)
+    equal, near, wrong, doubtful = check_copies(names, contents, clusters, labels)
+    assert {finding.code for finding in (equal, near, wrong, doubtful)} == {"D077"}
+    assert (equal.level, equal.rows) == ("issue", (7, 8))
+    assert (near.level, near.rows) == ("tip", (3, 4, 9, 10))
+    assert (wrong.level, wrong.rows, wrong.examples) == ("issue", (2, 8), ("1.jpg", "7.jpg"))
+    assert (doubtful.level, doubtful.rows) == ("tip", (4, 10))
+
+
+def test_a_clean_set_passes() -> None:
+    pictures = [encoded(scene(seed)) for seed in range(5)]
+    contents = content_hashes(pictures)
+    clusters = cluster_near_duplicates(sketches(pictures), contents)
+    (finding,) = check_copies([str(n) for n in range(5)], contents, clusters, list("abcab"))
+    assert finding.level == "passed"
+    (nothing,) = check_copies([], contents[:0], clusters[:0], [])
+    assert nothing.level == "passed"
 
 
 @pytest.mark.needs_data

@@ -119,7 +119,8 @@ def _read(path: Path, document: Mapping[str, Any]) -> _File:
     n_objects = 0
     for annotation in document["annotations"]:
         where = f"annotation {annotation.get('id') if isinstance(annotation, dict) else annotation!r} of {path.name}"
-        picture = pictures.get(annotation.get("image_id")) if isinstance(annotation, dict) else None
+        number = annotation.get("image_id") if isinstance(annotation, dict) else None
+        picture = pictures.get(number) if isinstance(number, int | str) else None
         found = object_of(annotation, names, unnamed, ledger, where)
         if picture is None:
             ledger.note("absent" if isinstance(annotation, dict) else "unreadable line", where)
@@ -149,6 +150,8 @@ def _categories(entries: Any, path: Path, ledger: Ledger) -> dict[Any, str]:
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict) or "id" not in entry:
             raise damaged(path, "a category has no id")
+        if not isinstance(entry["id"], int | str):
+            raise damaged(path, f"a category has the id {entry['id']!r}")
         name = str(entry.get("name") or "").strip()
         if not name:
             ledger.note("unnamed class", f"number {entry['id']}")

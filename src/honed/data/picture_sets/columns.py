@@ -75,7 +75,8 @@ def resolve_pictures(table: Table, column: str, beside: Path, *, leave_out: bool
         Not one picture is there.
     """
     finder, ledger = _finder(beside), Ledger()
-    paths = [finder.find(value) if value else None for value in (text.strip() for text in table.texts(column))]
+    names = [text.strip() for text in table.texts(column)]
+    paths = [finder.find(name) if name else None for name in names]
     there = [row for row, path in enumerate(paths) if path is not None]
     absent = [row for row, path in enumerate(paths) if path is None]
     if not there:
@@ -85,7 +86,7 @@ def resolve_pictures(table: Table, column: str, beside: Path, *, leave_out: bool
             f"Put them into {beside}, or write their whole paths.",
         )  # fmt: skip
     for row in absent:
-        ledger.note("absent", table.texts(column)[row] or f"row {row + 1} has no path")
+        ledger.note("absent", names[row] or f"row {row + 1} has no path")
     place = table.names.index(column)
     arrow = table.arrow.set_column(place, column, pa.array(paths, pa.string()))
     found = tuple(replace(one, columns=(column,), rows=_rows(absent)) for one in ledger.findings({}))

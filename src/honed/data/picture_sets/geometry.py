@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from honed.data.picture_sets.raw import Box
 from honed.data.picture_sets.rle import mask_of, text_of_mask
 
 Point = tuple[float, float]
+FARTHEST = 1e9
+"""Pixels: no picture reaches so far, and neither does what can be computed with."""
 
 
 def turn_point(x: float, y: float, orientation: int, width: float, height: float) -> Point:
@@ -71,7 +71,7 @@ def clip_polygon(polygon: list[float], width: float, height: float) -> list[floa
 
 def is_outline(polygon: list[float]) -> bool:
     """Three points or more with an area between them."""
-    if len(polygon) < 6 or len(polygon) % 2 or not all(map(math.isfinite, polygon)):
+    if len(polygon) < 6 or len(polygon) % 2 or not all(abs(number) < FARTHEST for number in polygon):
         return False
     x, y = np.reshape(polygon, (-1, 2)).T
     return bool(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) > 1e-6)
