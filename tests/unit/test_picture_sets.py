@@ -76,7 +76,9 @@ def test_faults_in_folders_are_told(tmp_path: Path) -> None:
 def test_pictures_without_labels(tmp_path: Path) -> None:
     draw(tmp_path / "1.png")
     draw(tmp_path / "2.png")
-    assert read(tmp_path).names == ["image", "width", "height"]
+    (tmp_path / "labels.csv").write_text("image,label\n1.png,cat\n2.png,dog\n")
+    table = read(tmp_path)
+    assert table.names == ["image", "width", "height"] and kinds(table) == {"table beside"}
 
 
 def test_what_is_no_picture_set(tmp_path: Path) -> None:

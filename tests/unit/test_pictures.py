@@ -69,6 +69,19 @@ def test_every_orientation_is_turned_upright(kind: str, orientation: int) -> Non
     assert facts.stored_size == (stored.shape[1], stored.shape[0])
 
 
+def test_a_png_whose_orientation_stands_behind_the_pixels() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(Image.fromarray(CORNERS), "PNG", exif=exif)
+    begin = data.index(b"eXIf") - 4
+    chunk = data[begin : begin + 12 + struct.unpack(">I", data[begin : begin + 4])[0]]
+    end = data.index(b"IEND") - 4
+    moved = data[:begin] + data[begin + len(chunk) : end] + chunk + data[end:]
+    assert open_picture(moved).shape == (60, 40, 3)
+    facts = picture_facts(moved)
+    assert (facts.width, facts.height, facts.orientation, facts.stored_size) == (40, 60, 6, (60, 40))
+
+
 def test_sixteen_bits_keep_their_brightness() -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     for kind in ("PNG", "TIFF"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -133,8 +133,24 @@ def _digest(root: str, kept: Kept, columns: dict[str, Any]) -> str:
     """A digest of names, sizes and beginnings of the pictures and of all that is said about them: quick to make, the
     same wherever the set lies."""
     digest = hashlib.sha256()
-    said = [columns[name].to_pylist() for name in ("objects", "label", "part") if name in columns]
-    for row, (raw, facts) in enumerate(kept):
-        about = [os.path.relpath(raw.path, root), facts.sketch, *(column[row] for column in said)]
-        digest.update(json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+    for raw, facts in kept:
+        digest.update(f"{os.path.relpath(raw.path, root)}\0{facts.sketch}\n".encode("utf-8", "surrogatepass"))
+    for name in ("objects", "label", "part"):
+        if name in columns:
+            _digest_values(columns[name], digest)
     return digest.hexdigest()
+
+
+def _digest_values(values: pa.Array, digest: Any) -> None:
+    """Put the values into a digest, column by column down to numbers and texts, so that no cell becomes an object."""
+    digest.update(np.packbits(np.asarray(values.is_null())).tobytes())
+    if pa.types.is_list(values.type):
+        digest.update(np.asarray(values.value_lengths().fill_null(0)).tobytes())
+        _digest_values(values.flatten(), digest)
+    elif pa.types.is_struct(values.type):
+        for child in values.flatten():
+            _digest_values(child, digest)
+    elif pa.types.is_string(values.type):
+        digest.update("\0".join(values.fill_null("").to_pylist()).encode())
+    else:
+        digest.update(np.asarray(values.cast(pa.float64()).fill_null(0)).tobytes())

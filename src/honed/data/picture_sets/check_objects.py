@@ -104,7 +104,7 @@ def _outline(item: RawObject, facts: PictureFacts, ledger: Ledger, name: str) ->
     """The polygons or the mask, where they are good; what is not is told."""
     polygons = [line for line in item.polygons or () if geometry.is_outline(line)]
     clipped = [geometry.clip_polygon(line, float(facts.width), float(facts.height)) for line in polygons]
-    good = [line for line in clipped if geometry.is_outline(line)]
+    good = [new for new, old in zip(clipped, polygons, strict=True) if new is old or geometry.is_outline(new)]
     rle = item.rle if item.rle and _fits(item.rle, facts) else None
     if len(good) < len(item.polygons or ()) or (item.rle and not rle):
         ledger.note("bad outline", _shown(item.label, item.box, name))

@@ -10,6 +10,7 @@ from honed.data.picture_sets.locate import files_under, part_of
 from honed.data.picture_sets.raw import RawPicture, RawSet
 
 Steps = tuple[str, ...]
+TABLES = frozenset((".csv", ".tsv", ".jsonl", ".parquet", ".xlsx"))
 
 
 def read_folder(folder: Path, ledger: Ledger) -> RawSet | None:
@@ -20,12 +21,13 @@ def read_folder(folder: Path, ledger: Ledger) -> RawSet | None:
     pictures, others = files_under(folder)
     if not pictures:
         return None
-    for path in others:
-        ledger.note("no picture", os.path.relpath(path, folder))
     steps = {path: Path(path).relative_to(folder).parts for path in pictures}
     has_parts = _are_parts({way[0] for way in steps.values() if len(way) > 1}, list(steps.values()))
     rows = [_row(path, way, has_parts) for path, way in steps.items()]
     labelled = any(row.label is not None for row in rows)
+    for path in others:
+        is_table = not labelled and Path(path).suffix.lower() in TABLES
+        ledger.note("table beside" if is_table else "no picture", os.path.relpath(path, folder))
     if labelled:
         rows = [row for row in rows if _in_class(row, folder, ledger)]
     classes = tuple(sorted({row.label for row in rows if row.label is not None}))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from operator import mul
 
 from honed.data.picture_sets.raw import Box
 from honed.data.picture_sets.rle import mask_of, text_of_mask
 
 Point = tuple[float, float]
 FARTHEST = 1e9
-"""Pixels: no picture reaches so far, and neither does what can be computed with."""
+"""Pixels: the numbers of an outline together never reach so far."""
 
 
 def turn_point(x: float, y: float, orientation: int, width: float, height: float) -> Point:
@@ -65,13 +65,18 @@ def clip_box(box: Box, width: float, height: float) -> tuple[Box, float]:
 
 
 def clip_polygon(polygon: list[float], width: float, height: float) -> list[float]:
-    """The outline with every point moved into the picture."""
-    return np.clip(np.reshape(polygon, (-1, 2)), 0.0, (width, height)).reshape(-1).tolist()
+    """The outline with every point moved into the picture; the same list where all lie in it."""
+    x, y = polygon[::2], polygon[1::2]
+    if min(x) >= 0 and min(y) >= 0 and max(x) <= width and max(y) <= height:
+        return polygon
+    pairs = zip(x, y, strict=True)
+    return [number for px, py in pairs for number in (min(max(px, 0.0), width), min(max(py, 0.0), height))]
 
 
 def is_outline(polygon: list[float]) -> bool:
     """Three points or more with an area between them."""
-    if len(polygon) < 6 or len(polygon) % 2 or not all(abs(number) < FARTHEST for number in polygon):
+    if len(polygon) < 6 or len(polygon) % 2 or not sum(map(abs, polygon)) < FARTHEST:
         return False
-    x, y = np.reshape(polygon, (-1, 2)).T
-    return bool(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) > 1e-6)
+    x, y = polygon[::2], polygon[1::2]
+    area = sum(map(mul, x, y[1:] + y[:1])) - sum(map(mul, x[1:] + x[:1], y))
+    return abs(area) > 1e-6

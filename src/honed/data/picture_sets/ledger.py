@@ -117,6 +117,10 @@ SAYINGS: dict[str, Saying] = {
         "D076", "issue", "{n} [picture lies|pictures lie] in no folder of a class and [was|were] left out.",
         "Move each into the folder of its class.",
     ),
+    "table beside": Saying(
+        "D076", "tip", "{n} [table lies|tables lie] beside the pictures and [was|were] not read.",
+        "If it holds their labels, name the table in place of the folder.",
+    ),
     "other file": Saying(
         "D076", "tip", "{n} more [file|files] of annotations [tells|tell] of the same pictures, or of no boxes, and [was|were] left aside.",
         "Name the file itself if you meant another.",

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -71,8 +71,13 @@ def picture_facts(source: Source, *, most_pixels: int = MOST_PIXELS, name: str =
     """
     name = name or name_of(source)
     with opened(source, name, most_pixels) as image:
+        end = _last_bytes(image)
+        behind = image.format == "PNG" and b"eXIf" in end  # the note how to turn it stands behind the pixels
+        whole = ENDINGS.get(image.format or "", b"") in end
         found = _from_header(image, name, source)
-        whole = _seems_whole(image, found.format)
+    if whole and behind:
+        height, width = open_picture(source, most_pixels=most_pixels, name=name).shape[:2]
+        return replace(found, width=width, height=height, orientation=_orientation_behind(source))
     if not whole:
         open_picture(source, most_pixels=most_pixels, name=name)
     return found
@@ -95,13 +100,16 @@ def _stream_of(image: Image.Image) -> IO[bytes]:
     return image.fp
 
 
-def _seems_whole(image: Image.Image, kind: str) -> bool:
-    if kind not in ENDINGS:
-        return True
+def _last_bytes(image: Image.Image) -> bytes:
     stream = _stream_of(image)
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - TAIL_BYTES))
-    return ENDINGS[kind] in stream.read(TAIL_BYTES)
+    return stream.read(TAIL_BYTES)
+
+
+def _orientation_behind(source: Source) -> int:
+    with opened(source, "", MOST_PIXELS) as image:
+        return orientation_of(image, thorough=True)
 
 
 def read_facts(
