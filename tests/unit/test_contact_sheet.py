@@ -45,6 +45,15 @@ def test_coordinates_go_with_the_size() -> None:
     assert (np.flatnonzero(red.any(axis=0))[[0, -1]] == [100, 299]).all()
 
 
+def test_objects_of_a_large_picture_on_a_smaller_one_of_it() -> None:
+    mask = np.zeros((200, 300), bool)
+    mask[60:120, 50:150] = True
+    objects = [item("cat", 50, 60, 150, 120, rle=text_of_mask(mask))]
+    small = draw_objects(GREY[:100, :150], objects, longest=600, names=False, full_size=(200, 300))
+    whole = draw_objects(GREY, objects, longest=600, names=False)
+    assert small.shape == whole.shape and (small == whole).all()
+
+
 @pytest.mark.parametrize("kind", ["polygons", "rle"])
 def test_outlines_are_filled_and_nothing_else(kind: str) -> None:
     mask = np.zeros((200, 300), bool)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from honed.data.pictures import Source, open_picture
+from honed.data.pictures import Source, open_picture, picture_facts
 from honed.errors import DataError
 from honed.report.colours import Colour, class_colours, font, on, shortened
 from honed.report.draw_objects import as_bytes, draw_objects
@@ -119,13 +119,16 @@ def _show(
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((x, y, x + side - 1, y + side - 1), fill=FAINT)
     try:
-        picture = open_picture(source, at_least=None if objects else (side, side))
+        facts = picture_facts(source)
+        picture = open_picture(source, at_least=(side, side))
     except DataError as error:
         pen.line((x, y, x + side, y + side), fill=PAPER, width=2)
         text = shortened(f"[{error.code}] cannot be opened", LETTERS, side - 8)
         pen.text((x + side / 2, y + side / 2), text, fill=INK, font=font(LETTERS), anchor="mm")
         return
-    image = Image.fromarray(draw_objects(picture, objects or (), colours=colours, longest=side, names=False))
+    size = facts.height, facts.width
+    drawn = draw_objects(picture, objects or (), colours=colours, longest=side, names=False, full_size=size)
+    image = Image.fromarray(drawn)
     sheet.paste(image, (x + (side - image.width) // 2, y + (side - image.height) // 2))
 
 

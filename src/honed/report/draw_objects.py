@@ -25,6 +25,7 @@ def draw_objects(
     colours: Mapping[str, Colour] | None = None,
     longest: int | None = None,
     names: bool = True,
+    full_size: tuple[int, int] | None = None,
 ) -> Array:
     """The picture with each object's box, outline, name and score.
 
@@ -40,17 +41,19 @@ def draw_objects(
         Pixels of the longer side of the result; small pictures are made larger before anything is written on them.
     names : bool
         Write the names.
+    full_size : (int, int), optional
+        Height and width of the picture that the objects were found in, if ``picture`` is a smaller one of it.
 
     Returns
     -------
     uint8 array (height, width, 3), RGB
     """
-    height, width = picture.shape[:2]
-    scale = longest / max(height, width) if longest else 1.0
+    height, width = full_size or picture.shape[:2]
+    scale = (longest or max(picture.shape[:2])) / max(height, width)
     image = Image.fromarray(picture)
-    if scale != 1.0:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        image = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS if size < image.size else Image.Resampling.BICUBIC)
     colours = colours or class_colours(str(item["label"]) for item in objects)
     drawn = list(reversed(objects))
     for item in drawn:
