@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from honed.finding import Finding
 from honed.wording import counted
 
 Array = np.ndarray[Any, np.dtype[Any]]
-TINY, MANY_TIMES = 24, 8
+TINY = 24
+ONE_SCENE = 0.5
+"""Share of pictures with a near copy from which on a fixed camera, not copying, is the likelier reason."""
 MOST_ROWS = 20
 
 
@@ -26,7 +29,7 @@ def _facts(source: Any) -> PictureFacts | None:
 
 
 def check_sizes(sources: Sequence[Any], column: str) -> list[Finding]:
-    """D067 pictures that are tiny, D068 turned by their EXIF data or of unusual kinds; what was made of them."""
+    """D180 pictures that are tiny, D181 turned by their EXIF data or of unusual kinds; what was made of them."""
     facts = in_threads(_facts, sources)
     found = [(row, fact) for row, fact in enumerate(facts) if fact is not None]
     findings = []
@@ -36,16 +39,16 @@ def check_sizes(sources: Sequence[Any], column: str) -> list[Finding]:
             f"{counted(len(tiny), 'picture')} have a side of fewer than {TINY} pixels; there is little to see in them."
         )
         remedy = "Find larger ones, or leave them out if they are thumbnails or icons."
-        findings.append(_finding("D067", "tip", message, remedy, column, tiny, sources))
-    turned = [row for row, fact in found if fact.turned]
+        findings.append(_finding("D180", "tip", message, remedy, column, tiny, sources))
+    turned = [row for row, fact in found if fact.orientation != 1]
     odd = [row for row, fact in found if fact.mode not in ("RGB", "L", "P")]
     if turned or odd:
         parts = [f"{len(turned):,} are turned upright as their camera noted"] if turned else []
         kinds = sorted({fact.mode for _, fact in found if fact.mode not in ("RGB", "L", "P")})
         parts += [f"{len(odd):,} are {', '.join(kinds)} and are made RGB"] if odd else []
         message = f"Of the pictures, {' and '.join(parts)}."
-        findings.append(_finding("D068", "tip", message, "Nothing.", column, [*turned, *odd], sources))
-    return findings or [Finding("D067", "passed", f"{len(found):,} pictures open and none is tiny.")]
+        findings.append(_finding("D181", "tip", message, "Nothing.", column, [*turned, *odd], sources))
+    return findings or [Finding("D180", "passed", f"{len(found):,} pictures open and none is tiny.")]
 
 
 def _finding(
@@ -59,7 +62,6 @@ def _finding(
 
 def content_codes(sources: Sequence[Any]) -> Array:
     """A number for each file; equal bytes have the same, files that cannot be read have -1."""
-    import hashlib
 
     def digest(source: Any) -> bytes:
         try:
@@ -90,6 +92,10 @@ def check_copies(sources: Sequence[Any], codes: Array, clusters: Array, column: 
     if several:
         message = f"{len(several):,} pictures are nearly the same as another: encoded again, resized, or taken a moment later."
         remedy = "Look at some: a burst or a video says less than it seems. Honed keeps them on one side of the split."
+        if len(several) > ONE_SCENE * len(codes):
+            remedy = (
+                "Pictures of one fixed camera look so; then it is right. Honed keeps them on one side of the split."
+            )
         findings.append(_finding("D111", "tip", message, remedy, column, several, sources))
     return findings or [Finding("D110", "passed", "No picture comes twice, exactly or nearly.")]
 

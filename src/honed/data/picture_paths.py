@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from honed.data.table import Table
+from honed.errors import DataError
 
 _PICTURE = re.compile(r"\.(jpe?g|jpe|png|bmp|gif|webp|tiff?|p[bgpn]m)$|^data:image/", re.I)
 LOOKED_AT, ENOUGH = 200, 0.9
@@ -23,6 +27,14 @@ def hold_pictures(values: Sequence[Any]) -> bool:
     return bool(there) and hits >= ENOUGH * len(there)
 
 
+def there(column: pa.ChunkedArray) -> bool:
+    """At least one of the first pictures is really there: a file, bytes, or a data URI."""
+    return any(
+        isinstance(value, bytes) or (isinstance(value, str) and (value.startswith("data:") or Path(value).is_file()))
+        for value in column.slice(0, 20).to_pylist()
+    )
+
+
 def resolved(table: pa.Table, folder: Path) -> pa.Table:
     """The table with paths of pictures made absolute where they are relative to the folder of the file that names them."""
     for position, field in enumerate(table.schema):
@@ -32,6 +44,22 @@ def resolved(table: pa.Table, folder: Path) -> pa.Table:
         if hold_pictures(column.slice(0, LOOKED_AT).to_pylist()):
             paths = pa.array([_absolute(value, folder) for value in column.to_pylist()], pa.string())
             table = table.set_column(position, field.name, paths)
+    return table
+
+
+def with_pictures(table: Table, folder: Path) -> Table:
+    """The table with paths of pictures made absolute that lie in the folder of its file or below; rows whose picture is
+    not there are left out, with a finding. Where none is there, names of pictures are words like any other."""
+    from honed.data.picture_sets.columns import resolve_pictures
+
+    for name in table.names:
+        values = table.arrow.column(name).slice(0, LOOKED_AT)
+        if not pa.types.is_string(values.type) or not hold_pictures(values.to_pylist()):
+            continue
+        if any(value and value.startswith("data:") for value in values.to_pylist()):
+            continue
+        with contextlib.suppress(DataError):
+            table = resolve_pictures(table, name, folder)
     return table
 
 

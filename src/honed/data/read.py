@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from honed.data import sniff
 from honed.data.delimited import read_delimited
 from honed.data.frames import array, digest_of, from_memory
-from honed.data.picture_paths import resolved
+from honed.data.picture_paths import with_pictures
 from honed.data.table import Table
 from honed.errors import DataError
 from honed.files import sha256
@@ -48,12 +48,20 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         return _checked(Table(arrow, kind if name == "data" else name, digest_of(arrow), {"format": kind}))
     path = Path(source).expanduser()
     if path.is_dir():
-        from honed.data.picture_folder import read_picture_folder
-
-        return read_picture_folder(path)
+        return _picture_set(path)
     with readable(path), plain_file(path) as plain:
         arrow, reading = _read_file(plain, path.name)
-        return _checked(Table(resolved(unique_names(arrow), path.parent), path.name, sha256(path), reading))
+        table = _checked(Table(unique_names(arrow), path.name, sha256(path), reading))
+        return with_pictures(table, path.parent)
+
+
+def _picture_set(folder: Path) -> Table:
+    from honed.data.picture_sets import read_picture_set
+
+    found = read_picture_set(folder)
+    if found is None:
+        raise DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
+    return _checked(found)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from honed.data.picture_paths import hold_pictures
+from honed.data.picture_paths import hold_pictures, there
 from honed.data.table import Roles, Table
 from honed.errors import DataError
 
@@ -92,11 +92,14 @@ def infer_roles(
         for name in names:
             _exists(table, name, role)
     looks = {name: _look(table, name) for name in table.names}
-    free = [name for name in table.names if not any(name in names for names in named.values())]
+    apart = _apart(table)
+    free = [name for name in table.names if name not in apart and not any(name in names for names in named.values())]
     reasons = {name: f"you named it as {role}" for role, names in named.items() for name in names}
     found_target, candidates = (target, ()) if target else _target(looks, free, reasons)
     free = [name for name in free if name != found_target]
-    image = None if named["text"] else _first(free, lambda name: looks[name].pictures, reasons, "it holds pictures")
+    seen = None if named["text"] else _first(free, lambda name: looks[name].pictures, {}, "")
+    image = seen if seen and (there(table.arrow.column(seen)) or not any(looks[name].texty for name in free)) else None
+    reasons.update({image: "it holds pictures"} if image else {})
     free = [name for name in free if name != image]
     found_text = list(named["text"])
     if image is None and not found_text:
@@ -123,6 +126,8 @@ def infer_roles(
     )
     ignored = tuple(name for name in free if name != found_entity)
     reasons.update({name: _why_ignored(looks[name]) for name in ignored})
+    reasons.update(apart)
+    ignored += tuple(apart)
     yours = tuple(role for role, names in named.items() if names)
     reasons.update(dict.fromkeys(candidates, "it may be what is to be predicted; name it with --target"))
     return Roles(
@@ -138,6 +143,18 @@ def infer_roles(
         candidates,
         image,
     )
+
+
+def _apart(table: Table) -> dict[str, str]:
+    """Columns that play no part whatever they look like, each with the reason."""
+    found = {
+        name: "it says which rows are for training and which for the test" for name in table.names if name == "part"
+    }
+    found = found if table.reading.get("parts") == "given" else {}
+    for field in table.arrow.schema:
+        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
+            found[field.name] = "it holds boxes and outlines of objects"
+    return found
 
 
 def _exists(table: Table, name: str, role: str) -> None:

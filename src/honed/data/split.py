@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +35,37 @@ class Split:
     validation: Array
     test: Array
     description: str
+
+
+def given_parts(table: Table) -> Array | None:
+    """The part of every row ("train", "validation" or "test") where the data themselves carry parts, else None."""
+    if table.reading.get("parts") != "given" or "part" not in table.names:
+        return None
+    return np.array([value or "train" for value in table.column("part")])
+
+
+def as_given(
+    parts: Array, rows: Array, divided: Callable[[Array, float, float], Split], validation: float, test: float
+) -> Split:
+    """The rows as their parts say; what the data lack of validation and test rows is taken from the training rows.
+
+    Parameters
+    ----------
+    parts : array of str, length n
+        Of each of the ``rows``.
+    divided : callable (rows, validation, test)
+        Divides rows by shares.
+    validation, test : float
+        Shares, used where the data have no such part; a test part is held back in every case.
+    """
+    kept = {name: rows[parts == name] for name in ("train", "validation", "test")}
+    has_validation, has_test = len(kept["validation"]) > 0, len(kept["test"]) > 0
+    rest = divided(kept["train"], 0.0 if has_validation else validation, 0.0 if has_test else test)
+    for_choosing = kept["validation"] if has_validation else rest.validation
+    for_test = kept["test"] if has_test else rest.test
+    counts = f"{len(rest.train):,} rows to learn from, {len(for_choosing):,} to choose with, {len(for_test):,} for the final evaluation"
+    named = " and ".join(name for name in ("validation", "test") if len(kept[name]))
+    return Split(rest.train, for_choosing, for_test, f"{counts}; the folders say which are for {named or 'training'}")
 
 
 def split_rows(

@@ -94,7 +94,7 @@ def evaluate_model(
     lost = there & medium.unreadable(inputs)
     there &= ~lost
     if not there.any():
-        raise DataError("D066", f"No {medium.one} of {table.source} can be opened.", "Check the paths and files.")
+        raise DataError("D064", f"No {medium.one} of {table.source} can be opened.", "Check the paths and files.")
     exact = there & ~unseen(medium, inputs, background.seen)
     near = (
         there & ~exact & medium.nearly_seen(inputs, background.near) if background.near is not None else ~there & there
@@ -169,6 +169,7 @@ def _assemble(
     abstention = doubt.abstention(model, answers, truth, seed)
     findings = [*_lost_findings(n_lost, model.task.medium), *_seen_findings(seen)]
     findings += [*_unknown_findings(int(strange.sum()), len(truth)), *background.findings]
+    findings += [finding for finding in table.findings if finding.level in ("issue", "tip") and finding not in findings]
     evidence = Evidence(
         metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
         unknown_share=float(strange.mean()), trivial_score=trivial_score,

@@ -34,7 +34,10 @@ class Picture(Medium):
 
     def clusters(self, table: Any, columns: tuple[str, ...], seed: int) -> Array | None:
         sources = _sources(table, columns)
-        return picture_likeness.clusters_of(picture_likeness.fingerprints(sources), pictures.content_codes(sources))
+        codes = pictures.content_codes(sources)
+        lost = codes < 0
+        contents = np.where(lost, (1 << 62) + np.arange(len(codes)), codes).astype(np.uint64)
+        return picture_likeness.cluster_near_duplicates(sketches_of(sources), contents)
 
     def checks(self, looked: Looked) -> dict[str, Check]:
         sources, column = _sources(looked.table, looked.columns), looked.columns[0]
@@ -58,11 +61,11 @@ class Picture(Medium):
         return hash_parts([base64.b85encode(data).decode()])
 
     def sketches(self, rows: Sequence[Input]) -> Array:
-        found = picture_likeness.fingerprints([row[0] for row in rows])
+        found = sketches_of([row[0] for row in rows])
         return np.unique(found[found.any(axis=1)], axis=0)
 
     def nearly_seen(self, rows: Sequence[Input], known: Array) -> Array:
-        return picture_likeness.nearly_known(picture_likeness.fingerprints([row[0] for row in rows]), known)
+        return picture_likeness.nearly_seen(sketches_of([row[0] for row in rows]), known)
 
     def edits(self) -> Sequence[Edit]:
         return picture_edits.EDITS
@@ -109,6 +112,20 @@ class Picture(Medium):
 
     def measured_columns(self, columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{columns[0]} {name}" for name in picture_traits.NAMES)
+
+
+def sketches_of(sources: Sequence[Any]) -> Array:
+    """Sketches (n, 5) of pictures; zeros, as of plain ones, for those that cannot be opened."""
+
+    def greys(source: Any) -> Array:
+        try:
+            return picture_likeness.small_greys(source)
+        except DataError:
+            return np.zeros((picture_likeness.SIDE, picture_likeness.SIDE), dtype=np.float32)
+
+    if not len(sources):
+        return np.empty((0, picture_likeness.WORDS), dtype=np.uint64)
+    return picture_likeness.sketches_of_greys(np.stack(in_threads(greys, sources)))
 
 
 def squares(height: int, width: int) -> list[tuple[int, int, int, int]]:

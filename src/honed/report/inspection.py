@@ -40,10 +40,14 @@ class Inspection:
     split: str
     suggestion: str
     seconds: float
+    contact_sheet: str = ""
+    """Some of the pictures with what is said of them, as a data URI; "" where the data are no pictures."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The inspection as plain JSON types."""
-        return asdict(self)
+        """The inspection as plain JSON types, without the contact sheet."""
+        found = asdict(self)
+        del found["contact_sheet"]
+        return found
 
     @property
     def blocked(self) -> bool:

@@ -12,9 +12,13 @@ import pyarrow.compute as pc
 
 from honed.config import RunConfig, override
 from honed.data.table import Roles, Table
+from honed.errors import DataError
 from honed.progress import Progress, Silent
 from honed.report.inspection import ColumnFacts, Inspection
 from honed.verbs.prepare import Prepared, prepare
+
+OBJECTS = "objects"
+"""Column of annotated sets of pictures."""
 
 
 def inspect(
@@ -68,7 +72,23 @@ def inspection_of(prepared: Prepared, seconds: float) -> Inspection:
         split=prepared.split.description if prepared.split else "",
         suggestion=_suggestion(prepared),
         seconds=seconds,
+        contact_sheet=_contact_sheet(table, prepared.roles),
     )
+
+
+def _contact_sheet(table: Table, roles: Roles) -> str:
+    """Pictures of every label in turn, with boxes and outlines where the data have them."""
+    if roles.image is None:
+        return ""
+    from honed.data.pictures import as_uri
+    from honed.report.contact_sheet import contact_sheet
+
+    labels = table.texts(roles.target) if roles.target in table.names else None
+    objects = table.column(OBJECTS) if OBJECTS in table.names and labels is None else None
+    try:
+        return as_uri(contact_sheet(table.column(roles.image), labels, objects), "image/jpeg")
+    except DataError:  # a picture that cannot be opened is a finding
+        return ""
 
 
 def _column(table: Table, name: str, roles: Roles) -> ColumnFacts:

@@ -11,7 +11,7 @@ from honed.checks.audit import audit
 from honed.config import RunConfig, fill
 from honed.data.read import read_table
 from honed.data.roles import infer_roles
-from honed.data.split import Split, split_rows
+from honed.data.split import Split, as_given, given_parts, split_rows
 from honed.data.table import Roles, Table
 from honed.errors import DataError
 from honed.finding import Finding, by_level
@@ -89,18 +89,23 @@ def _divide(
     rows = np.flatnonzero(usable & ~task.medium.empty(inputs))
     if len(rows) < task.facts.min_rows:
         raise DataError("D025", f"Only {len(rows)} rows have both a label and something to read.", "Label more rows.")
+    hint = task.split_hint(table, roles, problem)
     keep_back = config.data.test if test and len(rows) >= TOO_FEW_TO_TEST else 0.0
     validation = config.data.validation if len(rows) >= few_rows() else 0.0
-    split = split_rows(
-        table.take(rows),
-        task.split_hint(table, roles, problem),
-        targets[rows],
-        validation=validation,
-        test=keep_back,
-        clusters=None if clusters is None else clusters[rows],
-        seed=config.training.seed,
+
+    def divided(some: Array, validation: float, test: float) -> Split:
+        near = None if clusters is None else clusters[some]
+        found = split_rows(
+            table.take(some), hint, targets[some], validation=validation, test=test, clusters=near, seed=config.training.seed
+        )  # fmt: skip
+        return Split(some[found.train], some[found.validation], some[found.test], found.description)
+
+    parts = given_parts(table)
+    return (
+        divided(rows, validation, keep_back)
+        if parts is None
+        else as_given(parts[rows], rows, divided, validation, keep_back)
     )
-    return Split(rows[split.train], rows[split.validation], rows[split.test], split.description)
 
 
 def few_rows() -> int:

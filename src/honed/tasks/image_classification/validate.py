@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from honed.data.pictures import in_threads, named, trouble_of
 from honed.data.table import Table
 from honed.finding import Finding
@@ -19,6 +21,14 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     if not columns:
         message = f"No column of {table.source} holds pictures."
         return [Finding("D024", "blocker", message, "Pass a folder of pictures, or a table with their paths.")]
+    boxes = [
+        field.name
+        for field in table.arrow.schema
+        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)
+    ]
+    if boxes:
+        message = "The pictures come with boxes or outlines of objects, which Honed cannot learn to find yet."
+        return [Finding("D182", "blocker", message, "Give one label to each picture.", tuple(boxes))]
     values = table.column(columns[0])
     there = [row for row, value in enumerate(values) if value]
     if not there:
@@ -33,4 +43,4 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     all_bad = len(bad) == len(there)
     message = f"{counted(len(bad), 'picture')} of {len(there):,} cannot be opened: {next(iter(bad.values()))}"
     remedy = "Check the paths and files." if all_bad else "Mend or remove them; they are left out of training."
-    return [Finding("D066", "blocker" if all_bad else "issue", message, remedy, columns, rows, len(bad), examples)]
+    return [Finding("D065", "blocker" if all_bad else "issue", message, remedy, columns, rows, len(bad), examples)]
