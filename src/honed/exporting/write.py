@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import shutil
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -141,9 +142,8 @@ def _report(model: Model, target: Target, out: Path, rows: Rows, found: Check) -
     )
 
 
+_IMPORTED_AS = {"pillow": "PIL"}
+
+
 def _installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return importlib.util.find_spec(_IMPORTED_AS.get(package, package)) is not None
