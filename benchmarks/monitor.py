@@ -1,6 +1,6 @@
 """Monitoring: rows until planted drift is seen, false alarms on clean streams, a million logged rows, cost of logging.
 
-    python benchmarks/monitor.py detect [--sets ag_news banking77 sst2 sensor] [--seeds 5]
+    python benchmarks/monitor.py detect [--sets ag_news banking77 sst2 sensor cifar10] [--seeds 5]
     python benchmarks/monitor.py clean [--seeds 40]
     python benchmarks/monitor.py million
     python benchmarks/monitor.py logging
@@ -14,6 +14,7 @@ test of the confidences, each window at the 5 % level, on the same rows.
 from __future__ import annotations
 
 import argparse
+import tarfile
 import tempfile
 import time
 from dataclasses import replace
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ag_news, banking77, record, sst2
+from common import ag_news, banking77, data_folder, record, sst2
 
 WINDOW, CLEAN_WINDOWS, MOST_WINDOWS = 500, 10, 40
 NEW_WORDS = ("quantum", "hologram", "blockchain", "metaverse")
@@ -31,7 +32,7 @@ def options() -> argparse.Namespace:
     """Which part to run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=["detect", "clean", "million", "logging"])
-    parser.add_argument("--sets", nargs="+", default=["ag_news", "banking77", "sst2", "sensor"])
+    parser.add_argument("--sets", nargs="+", default=["ag_news", "banking77", "sst2", "sensor", "cifar10"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--windows", type=int, default=200)
     return parser.parse_args()
@@ -53,6 +54,8 @@ def rows_of(name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Training rows and population of a set; "sensor" are 64 numbers a row, as of a small picture's features."""
     if name == "sensor":
         return sensor_rows(2000, 0), sensor_rows(8000, 1)
+    if name == "cifar10":
+        return picture_rows("train", 2000), picture_rows("test", 6000)
     read = {"ag_news": ag_news, "banking77": banking77, "sst2": sst2}[name]
     if name == "ag_news":  # both halves from one file, for the two files write their texts in different ways
         texts, labels = read("test")
@@ -61,6 +64,18 @@ def rows_of(name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return rows[:2600], rows[2600:]
     pairs = [list(zip(*read(part), strict=True)) for part in ("train", "test")]
     return tuple([{"text": text, "label": label} for text, label in part] for part in pairs)  # type: ignore[return-value]
+
+
+def picture_rows(part: str, n: int) -> list[dict[str, Any]]:
+    """Pictures of CIFAR-10 as lossy JPEG, drawn by lot, as bytes with their class."""
+    archive = (
+        data_folder() / "image_classification/cifar10_jpg" / ("test.tar.gz" if part == "test" else "train_50k.tar.gz")
+    )
+    with tarfile.open(archive) as opened:
+        members = sorted((one for one in opened.getmembers() if one.name.endswith(".jpg")), key=lambda one: one.name)
+        chosen = set(np.random.default_rng(4).permutation(len(members))[:n].tolist())
+        rows = [(one.name, opened.extractfile(one).read()) for i, one in enumerate(members) if i in chosen]  # type: ignore[union-attr]
+    return [{"image": content, "label": name.split("/")[-2]} for name, content in rows]
 
 
 def sensor_rows(n: int, seed: int) -> list[dict[str, Any]]:
@@ -85,6 +100,8 @@ class World:
         self.name = name
         train, self.population = rows_of(name)
         named: dict[str, Any] = {"task": "toy"} if name == "sensor" else {"text": ["text"]}
+        if name == "cifar10":
+            named = {"base": data_folder() / "weights/resnet_cifar10/resnet20-12fca82f.th"}
         result = honed.finetune(
             train, target="label", out=scratch, settings={"training.stop_after": "probe", "data.test": 0.2}, **named
         )
@@ -107,7 +124,9 @@ class World:
             "outputs": outputs,
             "vectors": vectors,
             "small": None if vectors is None else project(vectors),
-            "traits": traits_of(inputs, self.watched.reference.layout),
+            "traits": traits_of(
+                [self.model.task.medium.measured(row) for row in inputs], self.watched.reference.layout
+            ),
             "labels": np.array([to_json(label) for label in answers.labels]),
             "confidence": np.asarray(answers.confidence, dtype=float),
             "unsure": np.asarray(answers.unsure),
@@ -126,7 +145,8 @@ class World:
         table = reference_table(self.model, [facts["inputs"][row] for row in rows], held)
         with tempfile.TemporaryDirectory() as folder:
             parquet.write_table(table, Path(folder) / "reference.parquet")
-            read = read_reference(Path(folder) / "reference.parquet", self.model.problem)
+            names = self.model.task.medium.measured_columns(self.model.problem.inputs)
+            read = read_reference(Path(folder) / "reference.parquet", self.model.problem, names)
         return replace(self.watched, reference=read), rows
 
     def monitored(self, watched: Any, parts: list[tuple[dict[str, Any], Any, Any]], *, labelled: bool) -> Any:
@@ -167,6 +187,13 @@ def changes(world: World) -> dict[str, dict[str, Any]]:
         found["sensor change"] = {
             "rows": [{k: v + 0.25 if k != "label" else v for k, v in row.items()} for row in world.population]
         }
+        return found
+
+    if world.name == "cifar10":
+        for edit in world.model.task.medium.edits():
+            if edit.name in ("dark", "blur", "noise", "jpeg"):
+                rows = [{**row, "image": edit.apply(row["image"], rng)} for row in world.population]
+                found[f"sensor change: {edit.title}"] = {"rows": rows}
         return found
 
     def each(change: Any) -> list[dict[str, Any]]:

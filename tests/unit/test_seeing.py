@@ -64,11 +64,11 @@ def folder_of(root: Path, n: int = 6) -> Path:
 
 def test_folders_are_tables(tmp_path: Path) -> None:
     table = read_table(folder_of(tmp_path / "pets"))
-    assert table.names == ["image", "label", "width", "height", "part"] and table.n_rows == 24
+    assert table.names == ["image", "label", "part"] and table.n_rows == 24
     assert set(table.column("label")) == {"cat", "dog"} and set(table.column("part")) == {"train", "test"}
     assert [finding.code for finding in table.findings] == ["D078"]
     one = read_table(tmp_path / "pets" / "train")
-    assert one.names == ["image", "label", "width", "height"] and one.n_rows == 12 and one.digest != table.digest
+    assert one.names == ["image", "label"] and one.n_rows == 12 and one.digest != table.digest
     alone = read_table(tmp_path / "pets" / "train" / "cat")
     assert alone.names == ["image", "width", "height"] and alone.n_rows == 6
     with pytest.raises(DataError, match="D001"):

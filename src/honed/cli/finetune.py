@@ -18,7 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def finetune(
     data: Annotated[
-        str | None, typer.Argument(help="CSV, TSV, JSON lines, Parquet or Excel file.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="CSV, TSV, JSON lines, Parquet or Excel file, or a folder of pictures.", show_default=False
+        ),
     ] = None,
     target: flags.Target = None,
     text: flags.Text = None,

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[str, typer.Argument(help="CSV, TSV, JSON lines, Parquet or Excel file.", show_default=False)]
+Data = Annotated[
+    str,
+    typer.Argument(help="CSV, TSV, JSON lines, Parquet or Excel file, or a folder of pictures.", show_default=False),
+]
 Bundle = Annotated[str, typer.Argument(help="Folder of a packaged model, such as runs/NAME/model.", show_default=False)]
 Target = Annotated[str | None, typer.Option(help="Column to predict; found by itself when left out.")]
 Text = Annotated[list[str] | None, typer.Option(help="Column to read; twice for a pair.")]

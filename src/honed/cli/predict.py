@@ -52,7 +52,8 @@ def predict(
     told += f", {summary.n_empty:,} of them with nothing to read" if summary.n_empty else ""
     told += f"; {counted(summary.rows_unreadable, 'row')} could not be read" if summary.rows_unreadable else ""
     told += f"; engine {engine_of(loaded.predictor)}" if engine != "torch-fp32" else ""
-    console.print(f"{told}. Most frequent: {common}.", style="dim", markup=False, soft_wrap=True)
+    told += f". Most frequent: {common}" if common else ""
+    console.print(f"{told}.", style="dim", markup=False, soft_wrap=True)
 
 
 def _loaded(bundle: str, engine: str) -> Any:

@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def _picture_set(folder: Path) -> Table:
     found = read_picture_set(folder)
     if found is None:
         raise DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
+    if (
+        "label" in found.names
+    ):  # sizes serve boxes alone, and pictures under two labels are found by every check of labels
+        told = tuple(finding for finding in found.findings if finding.details.get("kind") != "several labels")
+        found = replace(found, arrow=found.arrow.drop_columns(["width", "height"]), findings=told)
     return _checked(found)
 
 
