@@ -163,6 +163,28 @@ def test_edits_and_pieces_keep_the_picture() -> None:
     assert medium.picture((source,), [1.0] * 36).startswith("data:image/jpeg;base64,")
 
 
+def test_variations_come_from_their_generator() -> None:
+    """The same generator gives the same pictures; each is changed in its own way; mirroring can be switched off."""
+    import torch
+
+    from honed.networks.pictures.variation import STRENGTHS, Variation, varied
+
+    pixels = torch.from_numpy(np.stack([np.asarray(scene(i, 32, 32)).transpose(2, 0, 1) for i in range(8)]))
+    assert STRENGTHS["none"] is None
+    for how in (STRENGTHS["light"], STRENGTHS["strong"]):
+        assert how is not None
+        first, again = (varied(pixels, how, np.random.default_rng(3)) for _ in range(2))
+        other = varied(pixels, how, np.random.default_rng(4))
+        assert torch.equal(first, again) and not torch.equal(first, other)
+        assert first.shape == pixels.shape and first.min() >= 0 and first.max() <= 255
+    still = Variation(mirror=False, scale=0.0, shift=0.0, turn=0.0, light=0.0, cover=0.0)
+    torch.testing.assert_close(varied(pixels, still, np.random.default_rng(0)), pixels.float(), atol=0.01, rtol=0)
+    mirrored = varied(pixels, Variation(True, 0.0, 0.0, 0.0, 0.0, 0.0), np.random.default_rng(0))
+    kept = [(mirrored[i] - pixels[i]).abs().max() < 1 for i in range(8)]
+    turned = [(mirrored[i] - pixels[i].flip(-1)).abs().max() < 1 for i in range(8)]
+    assert any(kept) and any(turned) and all(a or b for a, b in zip(kept, turned, strict=True))
+
+
 def test_backbones_of_three_libraries(tmp_path: Path) -> None:
     """A tiny random model of each, saved as its library saves it, gives the library's own features."""
     import timm

@@ -15,6 +15,7 @@ from honed.zoo.base import Base
 from honed.zoo.catalogue import catalogue, find, list_models
 from honed.zoo.embedded import DIGESTS, NAME, embedded_folder
 from honed.zoo.local import count_parameters, local_base
+from honed.zoo.own import OWN_BACKBONE
 from honed.zoo.resolve import resolve
 
 
@@ -36,9 +37,19 @@ def test_the_catalogue_is_complete() -> None:
     entries = catalogue()
     assert entries[0].id == NAME and len(entries) >= 10 and len({e.id for e in entries}) == len(entries)
     for entry in entries:
-        assert entry.licence and entry.languages and entry.tasks and entry.good_for and entry.hub.count("/") == 1
-        assert entry.size_mib > 10 and entry.max_length >= 128
-        assert find(entry.hub) == find(entry.id) == entry
+        assert entry.licence and entry.tasks and entry.good_for and find(entry.id) == entry
+        if entry.hub:
+            assert entry.hub.count("/") == 1 and find(entry.hub) == entry
+        if "text-classification" in entry.tasks:
+            assert entry.languages and entry.size_mib > 10 and entry.max_length >= 128
+    assert {e.id for e in entries if not e.hub} == {OWN_BACKBONE}, "all others come from a hub"
+    own = resolve(kind="image")
+    assert (own.id, own.how, own.licence, own.n_parameters) == (
+        OWN_BACKBONE,
+        "embedded",
+        "apache-2.0",
+        own.n_parameters,
+    )
     assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded"}
     assert all("text-classification" in e.tasks for e in list_models("text-classification"))
 
