@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import json
@@ -95,6 +96,11 @@ def whole_file(target: Path) -> Iterator[Path]:
         raise tell_os_error(error, target) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def json_part(part: Any) -> Any:
+    """A part of an input as JSON has it: the bytes of a file as a data URI."""
+    return f"data:;base64,{base64.b64encode(part).decode()}" if isinstance(part, bytes) else part
 
 
 def write_json(path: Path, value: Any) -> None:

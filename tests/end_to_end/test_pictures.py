@@ -139,6 +139,19 @@ def test_exported_and_ejected(run: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(scope["losses"], json.loads((run / "losses.json").read_text()), atol=1e-6)
 
 
+def test_pictures_in_memory(tmp_path: Path) -> None:
+    """Rows with the bytes of files, as a program has them, go all the way to a bundle."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for i in range(60):
+        uri = _picture(KINDS[i % 3], rng)
+        rows.append({"photo": base64.b64decode(uri.partition(",")[2]), "shape": KINDS[i % 3]})
+    settings = {**FAST, "training.stop_after": "probe"}
+    result = honed.finetune(rows, target="shape", base=_tiny_base(), out=tmp_path / "runs", settings=settings)
+    assert result.report.task == "image-classification" and result.model.problem.inputs == ("photo",)
+    assert honed.Model.load(result.folder / "model").predict(rows[:4]) == result.model.predict(rows[:4])
+
+
 def test_darker_pictures_are_noticed(run: Path, tmp_path: Path) -> None:
     same = honed.monitor(run / "model", shapes(tmp_path / "same", 60, 5))
     dark = honed.monitor(run / "model", shapes(tmp_path / "dark", 60, 6, light=0.4))

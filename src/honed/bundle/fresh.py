@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from honed.errors import BundleError
+from honed.files import json_part
 from honed.tasks.contract import Array, Input
 
 TOLERANCE = 1e-4
@@ -28,7 +29,8 @@ def check_fresh(folder: Path, inputs: list[Input], expected: Array) -> float:
     """
     with tempfile.TemporaryDirectory(prefix="honed-") as scratch:
         given, found = Path(scratch) / "inputs.json", Path(scratch) / "outputs.npy"
-        given.write_text(json.dumps(inputs), encoding="utf-8")
+        rows = [[json_part(part) for part in row] if isinstance(row, list | tuple) else row for row in inputs]
+        given.write_text(json.dumps(rows), encoding="utf-8")
         command = [sys.executable, "-m", "honed.bundle.fresh", str(folder), str(given), str(found)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not found.exists():

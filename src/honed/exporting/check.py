@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from honed.engines.rows import Rows
 from honed.errors import BundleError
 from honed.exporting.script import script
 from honed.exporting.targets import Target
+from honed.files import json_part
 from honed.model import Model
 from honed.tasks.contract import Array
 
@@ -85,16 +85,11 @@ def _equal(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def _plain(part: Any) -> Any:
-    """A part as JSON has it: the bytes of a file as a data URI."""
-    return f"data:;base64,{base64.b64encode(part).decode()}" if isinstance(part, bytes) else part
-
-
 def _run(source: str, folder: Path, inputs: list[Any]) -> tuple[Array, list[dict[str, Any]]]:
     """The folder's code in a process that knows nothing of this one; it runs isolated from this one's paths."""
     with tempfile.TemporaryDirectory(prefix="honed-export-") as scratch:
         given, found = Path(scratch) / "rows.json", Path(scratch) / "found.json"
-        rows = [[row] if isinstance(row, str) else [_plain(part) for part in row] for row in inputs]
+        rows = [[row] if isinstance(row, str) else [json_part(part) for part in row] for row in inputs]
         given.write_text(json.dumps(rows), encoding="utf-8")
         code = source + _HARNESS.replace("AT_ONCE", str(AT_ONCE))
         command = [sys.executable, "-I", "-B", "-c", code, str(given), str(found)]
