@@ -7,16 +7,15 @@ whether they may be counted as errors of labels is for the caller to ask.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from honed.checks.near_hashes import near_pairs
-from honed.data.pictures import Source, open_picture
+from honed.data.pictures import Source, in_threads, open_picture
+from honed.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Picture = Source | Array
@@ -33,7 +32,7 @@ PLAIN = 2.0
 """Grey levels: a picture that varies by less shows too little to be told from another."""
 
 
-def sketches(pictures: Sequence[Picture], advance: Callable[[int], None] | None = None) -> Array:
+def sketches(pictures: Sequence[Picture], *, lost_as_plain: bool = False) -> Array:
     """What is kept of pictures to know near copies of them again, uint64 (n, 5): 40 bytes each, from which no picture
     can be made.
 
@@ -44,11 +43,18 @@ def sketches(pictures: Sequence[Picture], advance: Callable[[int], None] | None 
     Raises
     ------
     DataError [D001, D060, D061, D062]
-        A picture cannot be opened.
+        A picture cannot be opened; with ``lost_as_plain`` it is taken for a plain one.
     """
     if not len(pictures):
         return np.empty((0, WORDS), dtype=np.uint64)
-    return sketches_of_greys(np.stack(_in_threads(small_greys, pictures, advance)))
+    return sketches_of_greys(np.stack(in_threads(_greys_or_plain if lost_as_plain else small_greys, pictures)))
+
+
+def _greys_or_plain(picture: Picture) -> Array:
+    try:
+        return small_greys(picture)
+    except DataError:
+        return np.zeros((SIDE, SIDE), dtype=np.float32)
 
 
 def small_greys(picture: Picture) -> Array:
@@ -141,16 +147,3 @@ def _alike(wanted: Array, known: Array) -> tuple[Array, Array]:
         pairs.append(np.stack([rows[good], others[good]]))
     first, second = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), dtype=np.int64)
     return first, second
-
-
-def _in_threads(
-    work: Callable[[Picture], Any], pictures: Sequence[Picture], advance: Callable[[int], None] | None
-) -> list[Any]:
-    """The work on each picture, in order; decoding and hashing leave Python, so threads help."""
-    results = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(work, pictures):
-            results.append(result)
-            if advance:
-                advance(1)
-    return results

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from honed.data.pictures import PictureFacts, content_of, in_threads, named, picture_facts
+from honed.checks.duplicates import near_only, on_both_sides, repeated, torn
+from honed.data.pictures import PictureFacts, content_digest, in_threads, named, picture_facts
 from honed.errors import DataError
 from honed.finding import Finding
 from honed.wording import counted
@@ -62,16 +61,7 @@ def _finding(
 
 def content_codes(sources: Sequence[Any]) -> Array:
     """A number for each file; equal bytes have the same, files that cannot be read have -1."""
-
-    def digest(source: Any) -> bytes:
-        try:
-            content = content_of(source)
-            data = Path(source).read_bytes() if content is None else content
-        except (OSError, DataError):
-            return b""
-        return hashlib.blake2b(data, digest_size=16).digest()
-
-    digests = in_threads(digest, sources)
+    digests = in_threads(content_digest, sources)
     numbers = {value: number for number, value in enumerate(dict.fromkeys(digests))}
     return np.array([numbers[value] if value else -1 for value in digests], dtype=np.int64)
 
@@ -79,24 +69,22 @@ def content_codes(sources: Sequence[Any]) -> Array:
 def check_copies(sources: Sequence[Any], codes: Array, clusters: Array, column: str) -> list[Finding]:
     """D110 the same file again, D111 nearly the same picture."""
     findings = []
-    first = np.unique(codes, return_index=True)[1]
-    extra = np.setdiff1d(np.flatnonzero(codes >= 0), first)
+    extra = np.setdiff1d(repeated(codes), np.flatnonzero(codes < 0))
     if len(extra):
         message = f"{len(extra):,} of {len(codes):,} pictures are copies of one that came before."
         remedy = "Keep one of each. Honed keeps them on one side of the split."
         findings.append(_finding("D110", "issue", message, remedy, column, extra.tolist(), sources))
-    near = [row for row in np.flatnonzero(clusters >= 0).tolist() if row not in set(extra.tolist())]
-    several = (
-        [row for row in near if len(np.unique(codes[clusters == clusters[row]])) > 1] if len(near) < 5000 else near
-    )
-    if several:
-        message = f"{len(several):,} pictures are nearly the same as another: encoded again, resized, or taken a moment later."
+    near = np.setdiff1d(near_only(clusters, codes), extra)
+    if len(near):
+        message = (
+            f"{len(near):,} pictures are nearly the same as another: encoded again, resized, or taken a moment later."
+        )
         remedy = "Look at some: a burst or a video says less than it seems. Honed keeps them on one side of the split."
-        if len(several) > ONE_SCENE * len(codes):
+        if len(near) > ONE_SCENE * len(codes):
             remedy = (
                 "Pictures of one fixed camera look so; then it is right. Honed keeps them on one side of the split."
             )
-        findings.append(_finding("D111", "tip", message, remedy, column, several, sources))
+        findings.append(_finding("D111", "tip", message, remedy, column, near.tolist(), sources))
     return findings or [Finding("D110", "passed", "No picture comes twice, exactly or nearly.")]
 
 
@@ -104,24 +92,18 @@ def check_conflicts(sources: Sequence[Any], codes: Array, targets: Array, column
     """D120: one picture with different labels."""
     if targets.dtype.kind == "f":
         return []
-    label = np.unique(targets, axis=0, return_inverse=True)[1].reshape(-1)
-    rows = np.flatnonzero((codes >= 0) & ((targets >= 0) if targets.ndim == 1 else True))
-    pairs = np.unique(np.stack([codes[rows], label[rows]]), axis=1) if len(rows) else np.empty((2, 0), int)
-    torn = np.flatnonzero(np.bincount(pairs[0]) > 1) if pairs.size else np.array([], int)
-    bad = rows[np.isin(codes[rows], torn)]
-    if not len(bad):
+    n_torn, bad = torn(codes, targets, codes >= 0)
+    if not n_torn:
         return [Finding("D120", "passed", "Equal pictures always have the same label.")]
     message = (
-        f"{counted(len(torn), 'picture')} with different labels ({len(bad):,} rows): one of the labels must be wrong."
+        f"{counted(n_torn, 'picture')} with different labels ({len(bad):,} rows): one of the labels must be wrong."
     )
-    return [_finding("D120", "issue", message, "Decide on one label for each.", column, bad.tolist(), sources)]
+    return [_finding("D120", "issue", message, "Decide on one label for each.", column, np.sort(bad).tolist(), sources)]
 
 
 def check_across_split(sources: Sequence[Any], codes: Array, clusters: Array, split: Any, column: str) -> list[Finding]:
     """D112: test pictures that are among those for training or validation as well, exactly or nearly."""
-    known = np.concatenate([split.train, split.validation])
-    exact = np.isin(codes[split.test], codes[known]) & (codes[split.test] >= 0)
-    near = (clusters[split.test] >= 0) & np.isin(clusters[split.test], clusters[known]) & ~exact
+    exact, near = on_both_sides(codes, clusters, split)
     both = split.test[exact | near]
     if not len(both):
         return [Finding("D112", "passed", "No test picture is among those for training as well, exactly or nearly.")]

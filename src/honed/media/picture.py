@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
 from honed.checks import picture_likeness, pictures
-from honed.data.pictures import as_uri, content_of, in_threads, named, open_picture, trouble_of
+from honed.data.pictures import as_uri, content_digest, in_threads, named, open_picture, trouble_of
 from honed.errors import DataError
 from honed.media import picture_edits, picture_probes, picture_traits
-from honed.media.medium import Array, Check, Edit, Input, Looked, Medium, hash_parts
+from honed.media.medium import Array, Check, Edit, Input, Looked, Medium
 
 THUMBNAIL, GRID = 96, 6
 
@@ -37,7 +35,7 @@ class Picture(Medium):
         codes = pictures.content_codes(sources)
         lost = codes < 0
         contents = np.where(lost, (1 << 62) + np.arange(len(codes)), codes).astype(np.uint64)
-        return picture_likeness.cluster_near_duplicates(sketches_of(sources), contents)
+        return picture_likeness.cluster_near_duplicates(_sketches(sources), contents)
 
     def checks(self, looked: Looked) -> dict[str, Check]:
         sources, column = _sources(looked.table, looked.columns), looked.columns[0]
@@ -53,19 +51,14 @@ class Picture(Medium):
         return found
 
     def hash_of(self, row: Input) -> int:
-        content = content_of(row[0])
-        try:
-            data = Path(row[0]).read_bytes() if content is None else content
-        except OSError:
-            data = b""
-        return hash_parts([base64.b85encode(data).decode()])
+        return int.from_bytes(content_digest(row[0])[:8], "big")
 
     def sketches(self, rows: Sequence[Input]) -> Array:
-        found = sketches_of([row[0] for row in rows])
+        found = _sketches([row[0] for row in rows])
         return np.unique(found[found.any(axis=1)], axis=0)
 
     def nearly_seen(self, rows: Sequence[Input], known: Array) -> Array:
-        return picture_likeness.nearly_seen(sketches_of([row[0] for row in rows]), known)
+        return picture_likeness.nearly_seen(_sketches([row[0] for row in rows]), known)
 
     def edits(self) -> Sequence[Edit]:
         return picture_edits.EDITS
@@ -114,20 +107,6 @@ class Picture(Medium):
         return tuple(f"{columns[0]} {name}" for name in picture_traits.NAMES)
 
 
-def sketches_of(sources: Sequence[Any]) -> Array:
-    """Sketches (n, 5) of pictures; zeros, as of plain ones, for those that cannot be opened."""
-
-    def greys(source: Any) -> Array:
-        try:
-            return picture_likeness.small_greys(source)
-        except DataError:
-            return np.zeros((picture_likeness.SIDE, picture_likeness.SIDE), dtype=np.float32)
-
-    if not len(sources):
-        return np.empty((0, picture_likeness.WORDS), dtype=np.uint64)
-    return picture_likeness.sketches_of_greys(np.stack(in_threads(greys, sources)))
-
-
 def squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
     """Top, bottom, left and right of 36 squares that cover a picture."""
     rows, columns = np.linspace(0, height, GRID + 1).astype(int), np.linspace(0, width, GRID + 1).astype(int)
@@ -147,3 +126,7 @@ def shone_on(image: Image.Image, weights: Array) -> Image.Image:
 
 def _sources(table: Any, columns: tuple[str, ...]) -> list[Any]:
     return [value if value is not None else "" for value in table.column(columns[0])]
+
+
+def _sketches(sources: Sequence[Any]) -> Array:
+    return picture_likeness.sketches(sources, lost_as_plain=True)
