@@ -98,9 +98,14 @@ def whole_file(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def as_uri(content: bytes, kind: str = "") -> str:
+    """The bytes of a file as a data URI."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
 def json_part(part: Any) -> Any:
     """A part of an input as JSON has it: the bytes of a file as a data URI."""
-    return f"data:;base64,{base64.b64encode(part).decode()}" if isinstance(part, bytes) else part
+    return as_uri(part) if isinstance(part, bytes) else part
 
 
 def write_json(path: Path, value: Any) -> None:

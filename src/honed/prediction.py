@@ -108,21 +108,22 @@ def _kept(model: Model, arrow: pa.Table, keep: Keep) -> pa.Table:
 
 def answers_where(model: Model, inputs: Sequence[Input], there: Array) -> Predictions:
     """Answers for inputs; those where nothing is there get what outputs of zero mean."""
-    if there.all():
-        return answers_once(model, inputs)
-    outputs = np.zeros((len(inputs), max(1, len(model.problem.labels))), dtype=np.float32)
     rows = np.flatnonzero(there)
-    if len(rows):
-        outputs[rows] = _outputs_once(model, [inputs[row] for row in rows.tolist()])
-    return model.task.decode(outputs, model.problem, model.decision)
+    outputs = _outputs_once(model, [inputs[row] for row in rows.tolist()])
+    return model.task.decode(spread(outputs, rows, len(inputs), 0.0), model.problem, model.decision)
 
 
-def answers_once(model: Model, inputs: Sequence[Input]) -> Predictions:
-    """Answers for inputs, equal ones computed once."""
-    return model.task.decode(_outputs_once(model, inputs), model.problem, model.decision)
+def spread(found: Array, rows: Array, n: int, rest: float) -> Array:
+    """An array of n rows: those found at their places, the others filled with ``rest``."""
+    if len(rows) == n:
+        return found
+    whole = np.full((n, *found.shape[1:]), rest, dtype=np.float32)
+    whole[rows] = found
+    return whole
 
 
 def _outputs_once(model: Model, inputs: Sequence[Input]) -> Array:
+    """Raw outputs, those of equal inputs computed once."""
     try:
         positions: dict[Input, int] = {}
         back = np.array([positions.setdefault(row, len(positions)) for row in inputs], dtype=np.int64)

@@ -17,6 +17,7 @@ import honed
 from honed.data.pictures import open_picture
 from honed.data.read import read_table
 from honed.data.roles import infer_roles
+from honed.data.stream import open_batches
 from honed.errors import DataError, ZooError
 from honed.media.picture import Picture
 from honed.media.picture_traits import NAMES, traits_of
@@ -95,6 +96,13 @@ def test_a_table_of_paths_leads_to_its_pictures(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("file,kind\n" + "\n".join(rows) + "\n")
     table = read_table(tmp_path / "list.csv")
     assert all(Path(path).is_file() for path in table.column("file"))
+    with open_batches(tmp_path / "list.csv") as batches:
+        assert [path for batch in batches for path in batch.column("file").to_pylist()] == table.column("file")
+    (tmp_path / "photos").rename(tmp_path / "images")
+    moved = read_table(tmp_path / "list.csv").column("file")
+    with open_batches(tmp_path / "list.csv") as batches:
+        assert [path for batch in batches for path in batch.column("file").to_pylist()] == moved
+    assert len(moved) == 12 and all("images" in path for path in moved)
     roles = infer_roles(table, target="kind")
     assert roles.image == "file" and roles.inputs == ("file",) and roles.text == () and roles.medium == "image"
     found = honed.inspect(tmp_path / "list.csv", target="kind")

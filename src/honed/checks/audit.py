@@ -17,7 +17,7 @@ def audit(
     table: Table,
     roles: Roles,
     *,
-    medium: Medium | None = None,
+    medium: Medium,
     targets: Any = None,
     labels_: tuple[str, ...] = (),
     clusters: Any = None,
@@ -29,7 +29,7 @@ def audit(
 
     Parameters
     ----------
-    medium : Medium or None
+    medium : Medium
         What the columns that the model reads are; it brings checks of its own.
     targets : array or None
         Encoded targets (-1 or NaN where missing); None leaves out the checks that need them.
@@ -45,7 +45,7 @@ def audit(
         "reading": lambda: columns.check_reading(table),
         "columns": lambda: columns.check_columns(table, roles),
     }
-    if read and table.n_rows and medium is not None:
+    if read and table.n_rows:
         checks |= medium.checks(Looked(table, roles, read, targets, labels_, clusters, split, seed))
     if targets is not None and table.n_rows:
         checks["names of labels"] = lambda: labels.check_alike(labels_, roles.target or "")

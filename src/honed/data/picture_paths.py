@@ -6,12 +6,15 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from honed.data.table import Table
 from honed.errors import DataError
+
+if TYPE_CHECKING:
+    from honed.data.picture_sets.locate import Finder
 
 _PICTURE = re.compile(r"\.(jpe?g|jpe|png|bmp|gif|webp|tiff?|p[bgpn]m)$|^data:image/", re.I)
 LOOKED_AT, ENOUGH = 200, 0.9
@@ -35,37 +38,45 @@ def there(column: pa.ChunkedArray) -> bool:
     )
 
 
-def resolved(table: pa.Table, folder: Path) -> pa.Table:
-    """The table with paths of pictures made absolute where they are relative to the folder of the file that names them."""
-    for position, field in enumerate(table.schema):
-        if not pa.types.is_string(field.type):
-            continue
-        column = table.column(position)
-        if hold_pictures(column.slice(0, LOOKED_AT).to_pylist()):
-            paths = pa.array([_absolute(value, folder) for value in column.to_pylist()], pa.string())
-            table = table.set_column(position, field.name, paths)
-    return table
+class Resolver:
+    """Batches of a table with absolute paths of the pictures that lie in its folder or below; other names stay as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._finder: Finder | None = None
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with its columns of pictures resolved."""
+        for position, field in enumerate(batch.schema):
+            if not pa.types.is_string(field.type):
+                continue
+            column = batch.column(position)
+            if hold_pictures(column.slice(0, LOOKED_AT).to_pylist()):
+                paths = pa.array([value and self._found(value) for value in column.to_pylist()], pa.string())
+                batch = batch.set_column(position, field.name, paths)
+        return batch
+
+    def _found(self, value: str) -> str:
+        if value.startswith("data:"):
+            return value
+        if self._finder is None:
+            from honed.data.picture_sets.columns import finder_beside
+
+            self._finder = finder_beside(self._folder)
+        return self._finder.find(value.strip()) or value
 
 
 def with_pictures(table: Table, folder: Path) -> Table:
     """The table with paths of pictures made absolute that lie in the folder of its file or below; rows whose picture is
     not there are left out, with a finding. Where none is there, names of pictures are words like any other."""
-    from honed.data.picture_sets.columns import resolve_pictures
-
     for name in table.names:
         values = table.arrow.column(name).slice(0, LOOKED_AT)
         if not pa.types.is_string(values.type) or not hold_pictures(values.to_pylist()):
             continue
         if any(value and value.startswith("data:") for value in values.to_pylist()):
             continue
+        from honed.data.picture_sets.columns import resolve_pictures
+
         with contextlib.suppress(DataError):
             table = resolve_pictures(table, name, folder)
     return table
-
-
-def _absolute(value: str | None, folder: Path) -> str | None:
-    if not value or value.startswith("data:"):
-        return value
-    plain = value.strip().replace("\\", "/") if "\\" in value and not Path(value).exists() else value.strip()
-    path = Path(plain).expanduser()
-    return str(path) if path.is_absolute() else str((folder / path).absolute())

@@ -56,15 +56,19 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         return with_pictures(table, path.parent)
 
 
+def no_pictures(folder: Path) -> DataError:
+    """D001 for a folder in which nothing can be read."""
+    return DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
+
+
 def _picture_set(folder: Path) -> Table:
     from honed.data.picture_sets import read_picture_set
 
     found = read_picture_set(folder)
     if found is None:
-        raise DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
-    if (
-        "label" in found.names
-    ):  # sizes serve boxes alone, and pictures under two labels are found by every check of labels
+        raise no_pictures(folder)
+    # sizes serve boxes alone, and pictures under two labels are found by every check of labels
+    if "label" in found.names:
         told = tuple(finding for finding in found.findings if finding.details.get("kind") != "several labels")
         found = replace(found, arrow=found.arrow.drop_columns(["width", "height"]), findings=told)
     return _checked(found)

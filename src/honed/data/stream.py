@@ -14,10 +14,9 @@ from pyarrow import csv
 
 from honed.data import delimited, sniff
 from honed.data.frames import from_memory
-from honed.data.picture_paths import resolved
-from honed.data.read import json_lines, plain_file, read_table, readable, unique_names
+from honed.data.picture_paths import Resolver
+from honed.data.read import json_lines, no_pictures, plain_file, read_table, readable, unique_names
 from honed.data.table import Table
-from honed.errors import DataError
 
 LINES = 2048
 
@@ -52,11 +51,11 @@ class BatchSource:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         with contextlib.nullcontext() if not isinstance(self.source, Path) else readable(self.source):
-            folder = self.source.parent if isinstance(self.source, Path) else None
+            resolved = Resolver(self.source.parent) if isinstance(self.source, Path) else None
             for batch in self._batches:
                 if batch.num_rows:
                     named = batch.rename_columns(self.names)
-                    yield named if folder is None else resolved(named, folder)
+                    yield named if resolved is None else resolved(named)
 
     def _open(self) -> Iterator[pa.RecordBatch]:
         if isinstance(self.source, str) and self.source == "-":
@@ -144,7 +143,7 @@ def _listed(folder: Path) -> pa.Table:
 
     pictures, _ = files_under(folder)
     if not pictures:
-        raise DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
+        raise no_pictures(folder)
     return pa.table({"image": pa.array([str(Path(path).absolute()) for path in pictures], pa.string())})
 
 

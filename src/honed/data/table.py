@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -54,9 +54,7 @@ class Table:
 
     def take(self, rows: Sequence[int] | Any) -> Table:
         """The rows of these positions (from 0), in this order."""
-        return Table(
-            self.arrow.take(pa.array(rows, type=pa.int64())), self.source, self.digest, self.reading, self.findings
-        )
+        return replace(self, arrow=self.arrow.take(pa.array(rows, type=pa.int64())))
 
 
 @dataclass(frozen=True)

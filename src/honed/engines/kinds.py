@@ -60,6 +60,7 @@ KINDS = {
 }
 _PACKAGES = {"torch": ("torch",), "onnx": ("onnxruntime", "onnx", "onnxscript"),
              "openvino": ("openvino", "onnx", "onnxscript")}  # fmt: skip
+_IMPORTED_AS = {"pillow": "PIL"}
 
 
 def kind_of(name: str) -> Kind:
@@ -77,7 +78,7 @@ def kind_of(name: str) -> Kind:
 
 def missing(kind: Kind) -> str:
     """Why the engine cannot run on this machine, or "" where it can."""
-    absent = [package for package in _PACKAGES[kind.runtime] if not _installed(package)]
+    absent = [package for package in _PACKAGES[kind.runtime] if not installed(package)]
     if absent:
         extra = ': pip install "honed[openvino]"' if absent[0] == "openvino" else ""
         return f"the package {absent[0]} is not installed{extra}"
@@ -90,8 +91,9 @@ def missing(kind: Kind) -> str:
 
 
 @cache
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def installed(package: str) -> bool:
+    """Whether a package can be imported here, by its name or by the one it is installed under."""
+    return importlib.util.find_spec(_IMPORTED_AS.get(package, package)) is not None
 
 
 @cache

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import shutil
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from honed.engines.kinds import installed
 from honed.engines.prepare import sample_inputs
 from honed.engines.rows import Rows, rows_for
 from honed.errors import BundleError, RunError
@@ -92,7 +92,7 @@ def export_model(
 
 
 def _needs(model: Model, target: Target) -> None:
-    absent = [name for name in packages_of(model, target) if not _installed(name)]
+    absent = [name for name in packages_of(model, target) if not installed(name)]
     if absent:
         seen = f"An export to {target.name} is checked by running it, and {', '.join(absent)} is not installed."
         raise BundleError("B031", seen, f"pip install {' '.join(absent)}")
@@ -140,10 +140,3 @@ def _report(model: Model, target: Target, out: Path, rows: Rows, found: Check) -
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         honed_version=metadata.version("honed"),
     )
-
-
-_IMPORTED_AS = {"pillow": "PIL"}
-
-
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(_IMPORTED_AS.get(package, package)) is not None

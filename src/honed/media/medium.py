@@ -61,6 +61,8 @@ class Medium:
     """What one input is called in a sentence."""
     many: ClassVar[str] = "rows"
     general_words: ClassVar[str] = "ordinary inputs"
+    rows_named: ClassVar[tuple[str, str]] = ("NEW.csv", "NEW_WITH_LABELS.csv")
+    """What a command line shows where new data, and new data with labels, are to be named."""
     example: ClassVar[list[Any]] = []
     """What a line of Python passes to ``predict``."""
 

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from honed.checks import picture_likeness, pictures
-from honed.data.pictures import as_uri, content_digest, in_threads, named, open_picture, trouble_of
+from honed.data.pictures import content_digest, in_threads, named, open_picture, trouble_of
 from honed.errors import DataError
+from honed.files import as_uri
 from honed.media import picture_edits, picture_probes, picture_traits
 from honed.media.medium import Array, Check, Edit, Input, Looked, Medium
 
@@ -24,6 +25,7 @@ class Picture(Medium):
     one: ClassVar[str] = "picture"
     many: ClassVar[str] = "pictures"
     general_words: ClassVar[str] = "shapes and textures drawn by rule"
+    rows_named: ClassVar[tuple[str, str]] = ("FOLDER", "FOLDER_BY_LABEL")
     example: ClassVar[list[Any]] = ["picture.jpg"]
 
     def unreadable(self, rows: Sequence[Input]) -> Array:
@@ -65,7 +67,7 @@ class Picture(Medium):
 
     def variants(self, row: Input) -> list[Input]:
         rng = np.random.default_rng(0)
-        return [row, *((as_uri(edit.apply(row[0], rng)),) for edit in self.edits()[:3])]
+        return [row, *((as_uri(edit.apply(row[0], rng), "image/png"),) for edit in self.edits()[:3])]
 
     def forms(self, rows: Sequence[Input]) -> Mapping[str, Array]:
         return picture_traits.forms([row[0] for row in rows])

@@ -223,7 +223,7 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
     grid.add_row("model", escape(str(folder / "model")))
     console.print(grid)
     heading(console, "Next")
-    new, labelled = ("FOLDER", "FOLDER_BY_LABEL") if report.medium == "image" else ("NEW.csv", "NEW_WITH_LABELS.csv")
+    new, labelled = medium_of(report.medium).rows_named
     console.print(f"  honed predict {folder}/model {new} --out answers.csv", markup=False, soft_wrap=True)
     console.print(f"  honed evaluate {folder}/model {labelled}", markup=False, soft_wrap=True)
     console.print(f"  honed sign {folder}/model --key my.pem --new-key", markup=False, soft_wrap=True)

@@ -29,15 +29,14 @@ def file_fields(schema: dict[str, Any]) -> list[str]:
     return [name for name, field in schema.get("properties", {}).items() if field.get("contentEncoding") == "base64"]
 
 
-def decoded(rows: Sequence[dict[str, Any]], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows whose files are bytes. A text never stays one: nobody may name a file of the server.
+def decoded(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows whose files, the fields of these names, are bytes. A text never stays one: nobody may name a file of the server.
 
     Raises
     ------
     ServeError [H007]
         A field is no base64.
     """
-    names = file_fields(schema)
     if not names:
         return list(rows)
     return [{**row, **{name: _bytes(name, row[name]) for name in names if name in row}} for row in rows]

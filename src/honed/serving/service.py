@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from honed.errors import HonedError
-from honed.serving.attached import decoded
+from honed.serving.attached import decoded, file_fields
 from honed.serving.keys import Key
 from honed.serving.log import NullLog, PredictionLog
 from honed.serving.metrics import Metrics
@@ -81,7 +81,9 @@ class Service:
         if isinstance(self.log, NullLog):
             return
         with contextlib.suppress(Exception):
-            inputs = [tuple(row[name] for name in served.inputs) for row in decoded(rows, served.input_schema)]
+            inputs = [
+                tuple(row[name] for name in served.inputs) for row in decoded(rows, file_fields(served.input_schema))
+            ]
             self.log.record(
                 served.name, served.version, inputs, found, request_id=request_id, subject=subject, shadow=shadow,
                 measured=served.medium.measured,

@@ -21,7 +21,7 @@ import numpy as np
 from honed.errors import HonedError, ServeError
 from honed.resources import return_freed_memory
 from honed.serving import wire
-from honed.serving.attached import decoded
+from honed.serving.attached import decoded, file_fields
 from honed.tasks.contract import Array, Predictions
 
 if TYPE_CHECKING:
@@ -44,8 +44,15 @@ def opened(folder: Path, engine: str, version: str) -> Model:
     return Model.load(folder, engine=engine)
 
 
-def answer(model: Model, rows: Sequence[Row]) -> tuple[list[int], Predictions | None, dict[int, dict[str, Any]]]:
+def answer(
+    model: Model, rows: Sequence[Row], files: Sequence[str] = ()
+) -> tuple[list[int], Predictions | None, dict[int, dict[str, Any]]]:
     """Answers for rows. Rows on which the model fails are found by halving, so that they do not spoil the others.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Fields that hold a file in base64.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def answer(model: Model, rows: Sequence[Row]) -> tuple[list[int], Predictions | 
 
     def attempt(numbers: list[int]) -> None:
         try:
-            parts.append((numbers, _answers(model, [rows[number] for number in numbers])))
+            parts.append((numbers, _answers(model, [rows[number] for number in numbers], files)))
         except Exception as error:
             if len(numbers) == 1:
                 errors[numbers[0]] = _told(error)
@@ -75,8 +82,8 @@ def answer(model: Model, rows: Sequence[Row]) -> tuple[list[int], Predictions | 
     return good, _joined([part for _, part in parts]), errors
 
 
-def _answers(model: Model, rows: list[Row]) -> Predictions:
-    inputs = model.inputs(decoded(rows, model.task.schemas(model.problem).input))
+def _answers(model: Model, rows: list[Row], files: Sequence[str]) -> Predictions:
+    inputs = model.inputs(decoded(rows, files))
     found = model.answers(inputs)
     blank = [all(isinstance(value, str) and not value.strip() for value in row.values()) for row in rows]
     found.unsure[np.asarray(blank)] = True
@@ -127,6 +134,7 @@ class Worker:
         self._sending = threading.Lock()
         self._work: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._model: Model | None = None
+        self._files: list[str] = []
         self._tidied = time.monotonic()
 
     def run(self) -> None:
@@ -156,8 +164,9 @@ class Worker:
     def _load(self, message: dict[str, Any]) -> None:
         try:
             self._model = opened(Path(message["folder"]), message["engine"], message["version"])
+            self._files = file_fields(self._model.task.schemas(self._model.problem).input)
             for rows in ([message["example"]], [message["example"]] * 2):
-                answer(self._model, rows)
+                answer(self._model, rows, self._files)
         except Exception as error:
             told = error.as_dict() if isinstance(error, HonedError) else _load_error(error)
             self._send({"id": message["id"], "error": told})
@@ -167,7 +176,7 @@ class Worker:
 
     def _predict(self, message: dict[str, Any]) -> None:
         assert self._model is not None
-        good, found, errors = answer(self._model, message["rows"])
+        good, found, errors = answer(self._model, message["rows"], self._files)
         labels, arrays = arrays_of(found)
         self._send({"id": message["id"], "good": good, "labels": labels, "errors": errors}, arrays)
         if time.monotonic() - self._tidied > TIDY_EVERY_S:

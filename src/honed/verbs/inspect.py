@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from honed.config import RunConfig, override
 from honed.data.table import Roles, Table
 from honed.errors import DataError
+from honed.files import as_uri
 from honed.progress import Progress, Silent
 from honed.report.inspection import ColumnFacts, Inspection
 from honed.verbs.prepare import Prepared, prepare
@@ -80,7 +81,6 @@ def _contact_sheet(table: Table, roles: Roles) -> str:
     """Pictures of every label in turn, with boxes and outlines where the data have them."""
     if roles.image is None:
         return ""
-    from honed.data.pictures import as_uri
     from honed.report.contact_sheet import contact_sheet
 
     labels = table.texts(roles.target) if roles.target in table.names else None

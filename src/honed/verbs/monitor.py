@@ -23,6 +23,7 @@ from honed.monitoring.results import Monitoring
 from honed.monitoring.store import to_json
 from honed.monitoring.truth import Truth
 from honed.monitoring.windows import Batch
+from honed.prediction import spread
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Array, Input, Predictions
 
@@ -128,15 +129,6 @@ def _answered(model: Model, inputs: list[Input]) -> tuple[Predictions, Array | N
     else:
         outputs = model.outputs(some)
     return model.task.decode(spread(outputs, rows, len(inputs), 0.0), model.problem, model.decision), vectors
-
-
-def spread(found: Array, rows: Array, n: int, rest: float) -> Array:
-    """An array of n rows: those found at their places, the others filled."""
-    if len(rows) == n:
-        return found
-    whole = np.full((n, *found.shape[1:]), rest, dtype=np.float32)
-    whole[rows] = found
-    return whole
 
 
 def _batch(watched: Watched, at: Array, inputs: list[Input], answers: Predictions, vectors: Array | None) -> Batch:

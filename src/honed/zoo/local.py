@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -31,30 +32,55 @@ def local_base(
     ZooError [Z010, Z011, Z012, Z013, Z014, Z015]
         No folder, no configuration, no safetensors, a damaged file, no tokenizer, a model of another kind, or a part missing.
     """
+    folder, name, revision = found_folder(folder, name, revision)
+    config = _config(folder)
+    weights = weights_of(folder) or [converted(folder)]
+    n_parameters = sum(count_parameters(path) for path in weights)
+    _check_kind(folder, config)
+    if not any((folder / file).exists() for file in TOKENIZER_FILES):
+        raise ZooError("Z013", f"The folder {folder} has no tokenizer.", "Save the tokenizer beside the weights.")
+    base = base_of(folder, weights, n_parameters, name, revision, how, config["model_type"])
+    return dataclasses.replace(base, max_length=_max_length(folder, config), pooling=_pooling(folder))
+
+
+def found_folder(folder: Path, name: str, revision: str) -> tuple[Path, str, str]:
+    """The folder that holds a model, with its name and revision where it lies in a hub's cache.
+
+    Raises
+    ------
+    ZooError [Z010]
+        There is none.
+    """
     folder = Path(folder)
     snapshot = snapshot_in(folder)
     if snapshot is not None:
         name, revision, folder = name or _hub_name(folder), revision or snapshot.name, snapshot
     if not folder.is_dir():
         raise ZooError("Z010", f"There is no folder {folder}.", "Check --base: a name of `honed models` or a folder.")
-    config = _config(folder)
-    weights = weights_of(folder) or [converted(folder)]
-    counts = [count_parameters(path) for path in weights]
-    _check_kind(folder, config)
-    if not any((folder / file).exists() for file in TOKENIZER_FILES):
-        raise ZooError("Z013", f"The folder {folder} has no tokenizer.", "Save the tokenizer beside the weights.")
+    return folder, name or folder.name, revision
+
+
+def base_of(
+    folder: Path,
+    weights: list[Path],
+    n_parameters: int,
+    name: str,
+    revision: str,
+    how: Literal["embedded", "local", "hub"],
+    architecture: str,
+) -> Base:
+    """What can be said of a base whatever it reads."""
     return Base(
-        id=name or folder.name,
+        id=name,
         revision=revision,
         digest=digest_of(weights),
         licence=licence_of(folder),
         folder=folder,
         how=how,
-        architecture=config["model_type"],
-        n_parameters=sum(counts),
+        architecture=architecture,
+        n_parameters=n_parameters,
         size_mib=sum(path.stat().st_size for path in weights) / 2**20,
-        max_length=_max_length(folder, config),
-        pooling=_pooling(folder),
+        max_length=0,
     )
 
 

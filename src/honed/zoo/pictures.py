@@ -7,8 +7,7 @@ from typing import Literal
 
 from honed.errors import ZooError
 from honed.zoo.base import Base
-from honed.zoo.licence import licence_of
-from honed.zoo.local import converted, count_parameters, digest_of, json_of, snapshot_in, weights_of
+from honed.zoo.local import base_of, converted, count_parameters, found_folder, json_of, weights_of
 
 
 def picture_base(
@@ -21,10 +20,7 @@ def picture_base(
     ZooError [Z010, Z011, Z012, Z014, Z015]
         No folder, no configuration, no safetensors, damaged, a part missing, or a model that sees nothing.
     """
-    folder = Path(folder)
-    folder = snapshot_in(folder) or folder
-    if not folder.is_dir():
-        raise ZooError("Z010", f"There is no folder {folder}.", "Check --base: a name of `honed models` or a folder.")
+    folder, name, revision = found_folder(folder, name, revision)
     from honed.networks.pictures.backbones import architecture_of, can_see
 
     config = json_of(folder / "config.json")
@@ -36,15 +32,5 @@ def picture_base(
         seen = f'The model in {folder} ("{architecture_of(config)}") {own}.'
         raise ZooError("Z014", seen, "Choose a backbone such as ResNet, ConvNeXt or ViT.")
     weights = weights_of(folder) or [converted(folder)]
-    return Base(
-        id=name or folder.name,
-        revision=revision,
-        digest=digest_of(weights),
-        licence=licence_of(folder),
-        folder=folder,
-        how=how,
-        architecture=architecture_of(config),
-        n_parameters=sum(count_parameters(path) for path in weights),
-        size_mib=sum(path.stat().st_size for path in weights) / 2**20,
-        max_length=0,
-    )
+    n_parameters = sum(count_parameters(path) for path in weights)
+    return base_of(folder, weights, n_parameters, name, revision, how, architecture_of(config))

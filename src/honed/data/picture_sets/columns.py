@@ -33,13 +33,14 @@ def find_picture_column(table: Table, beside: Path) -> str | None:
     their ending of pictures that lie in the folder ``beside`` or below it. Of several columns the one with most files
     wins, then the first.
     """
-    finder = _finder(beside)
+    finder = finder_beside(beside)
     scores = {name: _share(_sample(table, name), finder, name) for name in table.names}
     best = max(scores, key=lambda name: scores[name], default=None)
     return best if best is not None and max(scores[best]) >= ENOUGH else None
 
 
-def _finder(beside: Path) -> Finder:
+def finder_beside(beside: Path) -> Finder:
+    """What finds the pictures that a table names, in its folder and the folders below it."""
     return Finder([beside, *(beside / name for name in FOLDERS)], beside, DEPTH)
 
 
@@ -74,7 +75,7 @@ def resolve_pictures(table: Table, column: str, beside: Path, *, leave_out: bool
     DataError [D064]
         Not one picture is there.
     """
-    finder, ledger = _finder(beside), Ledger()
+    finder, ledger = finder_beside(beside), Ledger()
     names = [text.strip() for text in table.texts(column)]
     paths = [finder.find(name) if name else None for name in names]
     there = [row for row, path in enumerate(paths) if path is not None]

@@ -2,9 +2,9 @@
 
 from honed.data.pictures.facts import PictureFacts, picture_facts, read_facts
 from honed.data.pictures.opening import MOST_PIXELS, Source, open_picture
-from honed.data.pictures.sources import as_uri, content_digest, in_threads, named, trouble_of
+from honed.data.pictures.sources import content_digest, in_threads, named, trouble_of
 
 __all__ = [
-    "MOST_PIXELS", "PictureFacts", "Source", "as_uri", "content_digest", "in_threads", "named", "open_picture", "picture_facts",
+    "MOST_PIXELS", "PictureFacts", "Source", "content_digest", "in_threads", "named", "open_picture", "picture_facts",
     "read_facts", "trouble_of",
 ]  # fmt: skip

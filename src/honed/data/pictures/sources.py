@@ -39,11 +39,6 @@ def content_of(source: str | Path | bytes) -> bytes | None:
         raise DataError("D061", "The data URI holds no base64.", remedy) from None
 
 
-def as_uri(content: bytes, kind: str = "image/png") -> str:
-    """The bytes of a file as a data URI."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
 def named(source: str | Path | bytes) -> str:
     """What a picture is called in a list of examples: the name of its file, or "the picture"."""
     if isinstance(source, bytes) or str(source).startswith("data:"):
