@@ -39,7 +39,9 @@ def card_text(report: RunReport, model: Model) -> str:
     lines += [f"- Data: {report.data_source}, SHA-256 `{report.data_digest}`", "", "## How to use it", ""]
     example = json.dumps(model.task.medium.example if len(problem.inputs) == 1 else [["first text", "second text"]])
     lines += ["```python", "import honed", 'model = honed.Model.load("PATH")', f"model.predict({example})", "```"]
-    if model.predictor.kind == "network" and report.medium == "text":
+    if hasattr(
+        getattr(model.predictor, "network", None), "stock"
+    ):  # the plain classifier of transformers that it is saved as
         lines += [
             "",
             "The folder also opens with `AutoModelForSequenceClassification.from_pretrained` of transformers.",
