@@ -75,7 +75,7 @@ def _methods(thing: Any) -> list[tuple[str, Any]]:
 def settings() -> list[str]:
     """The tree of settings with defaults, bounds and what each means."""
     from honed.config import RunConfig
-    from honed.tasks.registry import get_task
+    from honed.tasks.registry import get_task, task_names
 
     lines = [
         "## Settings",
@@ -83,10 +83,11 @@ def settings() -> list[str]:
         "For `--set name=value`, the YAML file of `--config`, or `settings={...}` in Python.",
         "",
     ]
-    lines += ["| name | default | allowed | meaning |", "|---|---|---|---|"]
-    lines += _rows(RunConfig(), "")
-    for task in ("text-classification",):
-        lines += _rows(get_task(task).config(), "task_settings.")
+    head = ["| name | default | allowed | meaning |", "|---|---|---|---|"]
+    lines += [*head, *_rows(RunConfig(), "")]
+    for task in map(get_task, task_names()):
+        if task.facts.automatic:
+            lines += ["", f"Of {task.name}:", "", *head, *_rows(task.config(), "task_settings.")]
     return [*lines, ""]
 
 
