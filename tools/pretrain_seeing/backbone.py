@@ -125,9 +125,19 @@ def main() -> None:
         if number <= start:
             continue
         steps = 2 * FRESH // BATCH
-        loss = one_round(both, optimizer, pool, np.random.default_rng((13, number)), (number - 1) * steps, chosen.rounds * steps)  # fmt: skip
+        loss = one_round(
+            both, optimizer, pool, np.random.default_rng((13, number)), (number - 1) * steps, chosen.rounds * steps
+        )
         score = probe(backbone, *judges)
-        record(log, {"round": number, "loss": f"{loss:.4f}", "probe": f"{score:.4f}", "seconds": round(time.monotonic() - begin)})  # fmt: skip
+        record(
+            log,
+            {
+                "round": number,
+                "loss": f"{loss:.4f}",
+                "probe": f"{score:.4f}",
+                "seconds": round(time.monotonic() - begin),
+            },
+        )
         keep(checkpoint, both, optimizer, number)
         export(chosen.work / "exports" / "honed-small-backbone", backbone.state_dict(), config(backbone), log)
 

@@ -51,7 +51,10 @@ def changed(batch: Batch, rng: np.random.Generator) -> Batch:
     for axis, (low, high) in ((3, (0, 2)), (2, (1, 3))):
         if rng.random() < 0.5:
             length = pixels.shape[axis]
-            pixels, targets = pixels.flip(axis), [(_mirrored(boxes, low, high, length), labels) for boxes, labels in targets]
+            pixels, targets = (
+                pixels.flip(axis),
+                [(_mirrored(boxes, low, high, length), labels) for boxes, labels in targets],
+            )
     wide = int(rng.choice(ZOOMED))
     high_side = max(1, round(wide * pixels.shape[2] / pixels.shape[3] / 64)) * 64
     zoom = torch.tensor([wide / pixels.shape[3], high_side / pixels.shape[2]]).repeat(2)
@@ -102,7 +105,9 @@ def one_step(network: SmallDetector, optimizer: torch.optim.Optimizer, batch: Ba
     return {name: float(value.detach()) for name, value in parts.items()}
 
 
-def one_round(network: SmallDetector, mean: RunningMean, optimizer: torch.optim.Optimizer, number: int, total: int) -> dict[str, float]:  # fmt: skip
+def one_round(
+    network: SmallDetector, mean: RunningMean, optimizer: torch.optim.Optimizer, number: int, total: int
+) -> dict[str, float]:
     """Fresh scenes, each seen twice, the second time a few batches later; the mean losses."""
     rng, waiting, losses = np.random.default_rng((21, number)), [], []
     for i in range(FRESH_BATCHES):

@@ -59,4 +59,7 @@ class Judge:
         with torch.inference_mode():
             for part in self.pixels.split(32):
                 found += found_objects(network(normalised(part)), [SIZE] * len(part), by_class=False)
-        return {f"ap{round(100 * least)}_kept_back": round(average_precision(found, self.truth, least), 4) for least in (0.5, 0.75)}  # fmt: skip
+        return {
+            f"ap{round(100 * least)}_kept_back": round(average_precision(found, self.truth, least), 4)
+            for least in (0.5, 0.75)
+        }

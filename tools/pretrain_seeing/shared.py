@@ -67,10 +67,14 @@ def resume(checkpoint: Path, module: nn.Module, optimizer: torch.optim.Optimizer
 def export(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any], log: Path) -> None:
     """Weights in half precision, configuration, digest and log."""
     folder.mkdir(parents=True, exist_ok=True)
-    halves = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()}  # fmt: skip
+    halves = {
+        name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
+    }
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    (folder / "digest.json").write_text(json.dumps({"sha256": sha256(folder / "model.safetensors")}) + "\n", encoding="utf-8")  # fmt: skip
+    (folder / "digest.json").write_text(
+        json.dumps({"sha256": sha256(folder / "model.safetensors")}) + "\n", encoding="utf-8"
+    )
     (folder / "log.csv").write_text(log.read_text())
 
 

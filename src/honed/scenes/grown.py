@@ -49,7 +49,10 @@ def spiky(rng: Rng) -> Shape:
     n = int(rng.integers(5, 13))
     turns = 2 * np.pi * (np.arange(n) + rng.uniform(-0.25, 0.25, n)) / n
     core, width = rng.uniform(0.35, 0.65), rng.uniform(0.03, 0.1)
-    arms = [Part(capsule(0, 0, r * np.cos(t), r * np.sin(t), width)) for t, r in zip(turns, rng.uniform(0.75, 1, n), strict=True)]  # fmt: skip
+    arms = [
+        Part(capsule(0, 0, r * np.cos(t), r * np.sin(t), width))
+        for t, r in zip(turns, rng.uniform(0.75, 1, n), strict=True)
+    ]
     return shape(*arms, Part(around(wavy(rng, 0.2, 24), 24) * core))
 
 
@@ -78,9 +81,15 @@ def tree(rng: Rng) -> Shape:
     trunk = Part(bar(-0.09, 0.2, 0.09, 1.0), -0.6)
     base = Part(bar(-0.09, 0.2, 0.09, 1.0))
     if rng.random() < 0.5:
-        layers = [Part(polygon([(0, -1 + 0.45 * i), (0.35 + 0.15 * i, -0.3 + 0.45 * i), (-0.35 - 0.15 * i, -0.3 + 0.45 * i)])) for i in range(3)]  # fmt: skip
+        layers = [
+            Part(polygon([(0, -1 + 0.45 * i), (0.35 + 0.15 * i, -0.3 + 0.45 * i), (-0.35 - 0.15 * i, -0.3 + 0.45 * i)]))
+            for i in range(3)
+        ]
         return shape(base, trunk, *layers)
-    crown = [Part(around(wavy(rng, 0.3, 32), 32) * rng.uniform(0.4, 0.65) + rng.uniform(-0.25, 0.25, 2) - [0, 0.4]) for _ in range(3)]  # fmt: skip
+    crown = [
+        Part(around(wavy(rng, 0.3, 32), 32) * rng.uniform(0.4, 0.65) + rng.uniform(-0.25, 0.25, 2) - [0, 0.4])
+        for _ in range(3)
+    ]
     return shape(base, trunk, *crown)
 
 

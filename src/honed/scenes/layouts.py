@@ -27,7 +27,7 @@ def _few(rng: np.random.Generator, kinds: Sequence[str], most: int) -> list[str]
 def strewn(rng: np.random.Generator, height: int, width: int, kinds: Sequence[str]) -> Placed:
     """Objects of any size anywhere."""
     for _ in range(int(rng.integers(2, 10))):
-        kind = kinds[rng.integers(len(kinds))]
+        kind = kinds[int(rng.integers(len(kinds)))]
         radius = min(height, width) * float(np.exp(rng.uniform(np.log(0.05), np.log(0.25))))
         yield kind, _pose(rng, kind, rng.uniform(0, width), rng.uniform(0, height), radius)
 
@@ -35,7 +35,7 @@ def strewn(rng: np.random.Generator, height: int, width: int, kinds: Sequence[st
 def alone(rng: np.random.Generator, height: int, width: int, kinds: Sequence[str]) -> Placed:
     """One or two large objects."""
     for _ in range(int(rng.integers(1, 3))):
-        kind = kinds[rng.integers(len(kinds))]
+        kind = kinds[int(rng.integers(len(kinds)))]
         radius = min(height, width) * rng.uniform(0.22, 0.48)
         yield kind, _pose(rng, kind, width * rng.uniform(0.25, 0.75), height * rng.uniform(0.25, 0.75), radius)
 

@@ -58,7 +58,9 @@ def gear(rng: Rng) -> Shape:
     n = int(rng.integers(7, 17))
     t = np.arange(4 * n) % 4
     teeth = around(np.where(t < 2, 1.0, rng.uniform(0.75, 0.88)), 4 * n)
-    return shape(Part(teeth), Part(around(0.6, 32), rng.uniform(-0.5, 0.5)), Part(around(rng.uniform(0.15, 0.4), 24), HOLE))  # fmt: skip
+    return shape(
+        Part(teeth), Part(around(0.6, 32), rng.uniform(-0.5, 0.5)), Part(around(rng.uniform(0.15, 0.4), 24), HOLE)
+    )
 
 
 def spiral(rng: Rng) -> Shape:
@@ -91,15 +93,26 @@ def bottle(rng: Rng) -> Shape:
     w, neck = rng.uniform(0.25, 0.42), rng.uniform(0.08, 0.14)
     y = [-1, -0.93, -0.92, rng.uniform(-0.6, -0.35), rng.uniform(-0.3, -0.1), 0.95, 1]
     body = Part(profile(y, [neck, neck, neck, neck, w, w, w * 0.9]))
-    return shape(body, Part(bar(-w, 0.1, w, rng.uniform(0.45, 0.75)), rng.uniform(-1, 1)), Part(bar(-neck, -1, neck, -0.85), rng.uniform(-1, 1)))  # fmt: skip
+    return shape(
+        body,
+        Part(bar(-w, 0.1, w, rng.uniform(0.45, 0.75)), rng.uniform(-1, 1)),
+        Part(bar(-neck, -1, neck, -0.85), rng.uniform(-1, 1)),
+    )
 
 
 def can(rng: Rng) -> Shape:
     """A can, a jar or a cup seen from a little above."""
     w, lift = rng.uniform(0.45, 0.75), rng.uniform(0.08, 0.25)
     t = np.linspace(0, np.pi, 16)
-    top, base = np.stack([w * np.cos(t + np.pi), -0.8 + lift * np.sin(t + np.pi)], axis=1), np.stack([w * np.cos(t), 0.8 + lift * np.sin(t)], axis=1)  # fmt: skip
-    return shape(Part(np.concatenate([top, base])), Part(around(w, 32, lift / w) - [0, 0.8], rng.uniform(-0.9, 0.9)), Part(bar(-w, -0.3, w, 0.4), rng.uniform(-0.6, 0.6)))  # fmt: skip
+    top, base = (
+        np.stack([w * np.cos(t + np.pi), -0.8 + lift * np.sin(t + np.pi)], axis=1),
+        np.stack([w * np.cos(t), 0.8 + lift * np.sin(t)], axis=1),
+    )
+    return shape(
+        Part(np.concatenate([top, base])),
+        Part(around(w, 32, lift / w) - [0, 0.8], rng.uniform(-0.9, 0.9)),
+        Part(bar(-w, -0.3, w, 0.4), rng.uniform(-0.6, 0.6)),
+    )
 
 
 def box(rng: Rng) -> Shape:
@@ -115,17 +128,29 @@ def box(rng: Rng) -> Shape:
 def car(rng: Rng) -> Shape:
     """A car from the side."""
     roof, back = rng.uniform(-0.5, -0.3), rng.uniform(-0.8, -0.4)
-    body = polygon([(-1, 0.25), (-1, -0.05), (back, -0.1), (back + 0.2, roof), (0.3, roof), (0.6, -0.08), (1, 0.02), (1, 0.25)])  # fmt: skip
+    body = polygon(
+        [(-1, 0.25), (-1, -0.05), (back, -0.1), (back + 0.2, roof), (0.3, roof), (0.6, -0.08), (1, 0.02), (1, 0.25)]
+    )
     window = polygon([(back + 0.12, -0.1), (back + 0.27, roof + 0.07), (0.25, roof + 0.07), (0.48, -0.1)])
     wheels = [Part(disc(x, 0.27, 0.2), tone) for x in (-0.58, 0.58) for tone in (0.0, -0.9)]
-    return shape(Part(body), *wheels, Part(window, rng.choice([-0.7, 0.7])), *(Part(disc(x, 0.27, 0.09, 12), 0.6) for x in (-0.58, 0.58)))  # fmt: skip
+    return shape(
+        Part(body),
+        *wheels,
+        Part(window, rng.choice([-0.7, 0.7])),
+        *(Part(disc(x, 0.27, 0.09, 12), 0.6) for x in (-0.58, 0.58)),
+    )
 
 
 def spanner(rng: Rng) -> Shape:
     """An open spanner."""
     w, head = rng.uniform(0.09, 0.16), rng.uniform(0.28, 0.36)
     jaw = bar(0.75, -head * 0.45, 1.1, head * 0.45)
-    ends = [Part(disc(0.7, 0, head)), Part(jaw, HOLE), Part(disc(-0.75, 0, head * 0.8)), Part(disc(-0.75, 0, head * 0.4, 6), HOLE)]  # fmt: skip
+    ends = [
+        Part(disc(0.7, 0, head)),
+        Part(jaw, HOLE),
+        Part(disc(-0.75, 0, head * 0.8)),
+        Part(disc(-0.75, 0, head * 0.4, 6), HOLE),
+    ]
     return shape(Part(capsule(-0.7, 0, 0.6, 0, w)), *ends)
 
 
@@ -134,13 +159,17 @@ def house(rng: Rng) -> Shape:
     w = rng.uniform(0.6, 0.9)
     roof = polygon([(-w - 0.1, -0.2), (0, -0.95), (w + 0.1, -0.2)])
     panes = [Part(bar(x - 0.14, 0.05, x + 0.14, 0.35), 0.8) for x in (-w / 2, w / 2)]
-    return shape(Part(bar(-w, -0.2, w, 0.95)), Part(roof), Part(roof, -0.7), *panes, Part(bar(-0.13, 0.4, 0.13, 0.95), -0.5))  # fmt: skip
+    return shape(
+        Part(bar(-w, -0.2, w, 0.95)), Part(roof), Part(roof, -0.7), *panes, Part(bar(-0.13, 0.4, 0.13, 0.95), -0.5)
+    )
 
 
 def person(rng: Rng) -> Shape:
     """A standing figure."""
     swing, arm = rng.uniform(0.05, 0.3), rng.uniform(0.1, 0.45)
-    limbs = [capsule(0, 0.1, s * swing, 0.93, 0.1) for s in (-1, 1)] + [capsule(s * 0.17, -0.45, s * arm, 0.1, 0.065) for s in (-1, 1)]  # fmt: skip
+    limbs = [capsule(0, 0.1, s * swing, 0.93, 0.1) for s in (-1, 1)] + [
+        capsule(s * 0.17, -0.45, s * arm, 0.1, 0.065) for s in (-1, 1)
+    ]
     torso = polygon([(-0.22, -0.55), (0.22, -0.55), (0.16, 0.2), (-0.16, 0.2)])
     trousers = [Part(limb, -0.6) for limb in limbs[:2]]
     return shape(*map(Part, limbs), Part(torso), *trousers, Part(disc(0, -0.8, 0.17)), Part(disc(0, -0.8, 0.17), 0.5))
@@ -155,7 +184,9 @@ def heart(rng: Rng) -> Shape:
 
 def crescent(rng: Rng) -> Shape:
     """A crescent."""
-    return shape(Part(around(1.0, 48)), Part(around(rng.uniform(0.75, 0.95), 48) + [rng.uniform(0.35, 0.6), 0], HOLE))
+    return shape(
+        Part(around(1.0, 48)), Part(around(rng.uniform(0.75, 0.95), 48) + np.array([rng.uniform(0.35, 0.6), 0]), HOLE)
+    )
 
 
 def cross(rng: Rng) -> Shape:
@@ -168,7 +199,12 @@ def mug(rng: Rng) -> Shape:
     """A mug with a handle."""
     handle = [Part(disc(0.55, 0, 0.42)), Part(disc(0.55, 0, 0.27), HOLE)]
     rim = Part(around(0.6, 24, 0.25) - [0.1, 0.7], rng.uniform(-1, -0.3))
-    return shape(*handle, Part(profile([-0.7, 0.8], [0.6, rng.uniform(0.45, 0.6)]) - [0.1, 0]), Part(around(0.6, 24, 0.25) - [0.1, 0.7]), rim)  # fmt: skip
+    return shape(
+        *handle,
+        Part(profile([-0.7, 0.8], [0.6, rng.uniform(0.45, 0.6)]) - [0.1, 0]),
+        Part(around(0.6, 24, 0.25) - [0.1, 0.7]),
+        rim,
+    )
 
 
 def key(rng: Rng) -> Shape:
@@ -188,7 +224,12 @@ def bolt(rng: Rng) -> Shape:
     """A bolt from the side: a head, a shank, a thread."""
     w, start = rng.uniform(0.16, 0.24), rng.uniform(-0.3, 0.2)
     thread = [Part(bar(x, -w, x + 0.04, w), -0.6) for x in np.arange(start, 0.95, 0.1)]
-    return shape(Part(bar(-1, -w * 2.1, -0.6, w * 2.1)), Part(bar(-0.6, -w, 1, w)), *thread, Part(bar(-1, -w * 0.9, -0.6, w * 0.9), 0.4))  # fmt: skip
+    return shape(
+        Part(bar(-1, -w * 2.1, -0.6, w * 2.1)),
+        Part(bar(-0.6, -w, 1, w)),
+        *thread,
+        Part(bar(-1, -w * 0.9, -0.6, w * 0.9), 0.4),
+    )
 
 
 def nut(rng: Rng) -> Shape:

@@ -97,7 +97,9 @@ def _stencilled(stencil: Image.Image, pose: Pose, side: int) -> Image.Image:
     return stencil.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
 
 
-def paint(canvas: Array, what: Stamp, look: Look, light: Light, rng: np.random.Generator) -> tuple[slice, slice, Array] | None:  # fmt: skip
+def paint(
+    canvas: Array, what: Stamp, look: Look, light: Light, rng: np.random.Generator
+) -> tuple[slice, slice, Array] | None:
     """Paint onto a canvas (h, w, 3) float32; gives the window and the object's own mask in it, or None outside.
 
     The mask is where the object covers at least half of a pixel.
@@ -110,7 +112,10 @@ def paint(canvas: Array, what: Stamp, look: Look, light: Light, rng: np.random.G
         _shade_ground(canvas, what, light)
     inside = (inner_rows, inner_columns)
     cover = np.asarray(what.cover)[inside]
-    surface = look.colours[texture(rng, *cover.shape, look.texture)] * _lit(what, look, light)[inside][..., None]
+    surface = (
+        look.colours[texture(rng, cover.shape[0], cover.shape[1], look.texture)]
+        * _lit(what, look, light)[inside][..., None]
+    )
     share = (cover * np.float32(look.cover / 255))[..., None]
     window = canvas[rows, columns]
     window += (surface * np.float32(rng.uniform(0.88, 1.12)) - window) * share
@@ -122,7 +127,12 @@ def _lit(what: Stamp, look: Look, light: Light) -> Array:
     found = np.ones((what.side, what.side), dtype=np.float32)
     if look.relief or look.rim:
         radius = max(1.0, what.side / 2.6 * look.round_share)
-        height = np.asarray(what.cover.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius / 2)), dtype=np.float32) / 255  # fmt: skip
+        height = (
+            np.asarray(
+                what.cover.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius / 2)), dtype=np.float32
+            )
+            / 255
+        )
         if look.relief:
             slope = np.zeros_like(height)
             slope[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * light.x

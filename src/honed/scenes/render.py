@@ -118,9 +118,14 @@ def render_single(
 ) -> Array:
     """A picture (side, side, 3) uint8 of one object: of a named kind, or the fractal of a number."""
     canvas, light = ground(rng, side, side), random_light(rng)
-    form = Shape(stencil=attractor(varied(numbered_system(kind), rng), rng, 96)) if isinstance(kind, int) else ALL[kind](rng)
+    form = (
+        Shape(stencil=attractor(varied(numbered_system(kind), rng), rng, 96))
+        if isinstance(kind, int)
+        else ALL[kind](rng)
+    )
     x, y = rng.uniform(0.36, 0.64, 2) * side
-    pose = Pose(x, y, side * rng.uniform(0.24, 0.5), rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 1.25), rng.random() < 0.5)
+    pose = Pose(
+        x, y, side * rng.uniform(0.24, 0.5), rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 1.25), rng.random() < 0.5
+    )
     paint(canvas, stamp(form, pose), look or random_look(rng, texture, against=canvas.mean(axis=(0, 1))), light, rng)
     return photograph(rng, canvas)
-

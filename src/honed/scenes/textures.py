@@ -40,7 +40,9 @@ def cut(rng: np.random.Generator, tile: Array, height: int, width: int) -> Array
     if rng.random() < 0.5:
         tile = tile.T
     if max(height, width) > SIDE:
-        tile = np.concatenate([np.concatenate([tile, tile[:, ::-1]], 1), np.concatenate([tile[::-1], tile[::-1, ::-1]], 1)])  # fmt: skip
+        tile = np.concatenate(
+            [np.concatenate([tile, tile[:, ::-1]], 1), np.concatenate([tile[::-1], tile[::-1, ::-1]], 1)]
+        )
         if max(height, width) > 2 * SIDE:
             return np.asarray(Image.fromarray(tile).resize((width, height)))
     y, x = rng.integers(0, tile.shape[0] - height + 1), rng.integers(0, tile.shape[1] - width + 1)
@@ -99,7 +101,7 @@ def _grainy(rng: np.random.Generator) -> Array:
 
     n = int(rng.choice([80, 250, 700]))
     seeds, shades = rng.uniform(0, SIDE, (n, 2)), rng.uniform(0.3, 1, n)
-    grid = np.stack(np.mgrid[0:SIDE, 0:SIDE], axis=-1).reshape(-1, 2)
+    grid = np.moveaxis(np.mgrid[0:SIDE, 0:SIDE], 0, -1).reshape(-1, 2)
     far, nearest = cKDTree(seeds).query(grid, k=2)
     edge = np.clip((far[:, 1] - far[:, 0]) * np.sqrt(n) / 40, 0, 1)
     return np.asarray((shades[nearest[:, 0]] * (0.25 + 0.75 * edge)).reshape(SIDE, SIDE))

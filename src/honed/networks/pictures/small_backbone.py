@@ -48,7 +48,9 @@ class SmallBackbone(nn.Module):
         before, stages = widths[0], []
         for number, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             steps = [2 if number and not block else 1 for block in range(depth)]
-            stages.append(nn.Sequential(*(_Block(width if block else before, width, step) for block, step in enumerate(steps))))  # fmt: skip
+            stages.append(
+                nn.Sequential(*(_Block(width if block else before, width, step) for block, step in enumerate(steps)))
+            )
             before = width
         self.stages = nn.ModuleList(stages)
 
