@@ -13,7 +13,7 @@ from honed.networks.detection.decode import Found, found_objects
 from honed.networks.detection.small_detector import SmallDetector
 from honed.scenes import KEPT_BACK, render_scene
 
-N, SIZE = 192, (192, 192)
+N, SIZE = 128, (192, 192)
 
 
 def average_precision(found: list[Found], truth: list[torch.Tensor], least: float) -> float:

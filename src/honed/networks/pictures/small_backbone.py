@@ -37,7 +37,8 @@ class SmallBackbone(nn.Module):
     ----------
     widths, depths : ints, one a stage
         Channels and blocks of the stages. The first has maps of half the picture's size, every other half of those of
-        the one before. A first stage of depth 0 is the stem alone.
+        the one before. A first stage of depth 0 is the stem alone. Widths are multiples of 16: with 8, torch 2.15 corrupts
+        memory in the backward pass of pictures laid out channels last.
     """
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, depths: tuple[int, ...] = DEPTHS) -> None:
