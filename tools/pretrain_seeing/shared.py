@@ -15,6 +15,11 @@ from torch import nn
 from honed.files import sha256
 
 MEAN, STD = 0.5, 0.25
+LICENCE = """SPDX-License-Identifier: Apache-2.0
+
+These weights were made by the Honed project with tools/pretrain_seeing from pictures that honed.scenes draws by rule.
+No photograph, data set or weights of others went into them.
+"""
 
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
@@ -76,6 +81,7 @@ def export(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any
         json.dumps({"sha256": sha256(folder / "model.safetensors")}) + "\n", encoding="utf-8"
     )
     (folder / "log.csv").write_text(log.read_text())
+    (folder / "LICENCE").write_text(LICENCE)
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
