@@ -20,7 +20,9 @@ def write_conveyor_set(folder: Path, n: int = 60, seed: int = 0, size: tuple[int
 
     Picture i is a function of (seed, i): a longer set begins with the shorter one.
     """
-    pictures, annotations, names = [], [], list(PARTS)
+    pictures: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names = list(PARTS)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for i in range(n):
         picture, objects = render_conveyor(np.random.default_rng((seed, i)), size)
