@@ -76,6 +76,7 @@ def export(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any
         name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
     }
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     (folder / "digest.json").write_text(
         json.dumps({"sha256": sha256(folder / "model.safetensors")}) + "\n", encoding="utf-8"
