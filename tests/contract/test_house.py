@@ -14,7 +14,7 @@ from honed.codes import catalogue
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "honed"
 LAYERS = (
     ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources"),
-    ("data",),
+    ("data", "scenes"),
     ("metrics", "checks", "media"),
     ("tasks", "networks", "zoo"),
     ("model", "prediction", "bundle"),
