@@ -1,0 +1,1 @@
+"""Measuring detectors: average precision with intervals, kinds of errors, thresholds, calibration, worst pictures."""
