@@ -10,7 +10,9 @@ Document = dict[str, Any]
 WIDTH, HEIGHT = 640.0, 480.0
 
 
-def scenes(n_pictures: int, n_labels: int, objects: float, found: int, seed: int = 0) -> tuple[Document, list[Document]]:
+def scenes(
+    n_pictures: int, n_labels: int, objects: float, found: int, seed: int = 0
+) -> tuple[Document, list[Document]]:
     """A COCO annotation file and a results file, as parsed JSON.
 
     Objects have labels of very unequal frequency and sizes from 10 pixels to half the picture, one in sixty is a crowd.
@@ -40,7 +42,9 @@ def _boxes(rng: np.random.Generator, n: int) -> Any:
     return np.concatenate([corner, size], axis=1).round(2)
 
 
-def _results(rng: np.random.Generator, picture: Any, label: Any, boxes: Any, n: int, n_labels: int, found: int) -> list[Document]:
+def _results(
+    rng: np.random.Generator, picture: Any, label: Any, boxes: Any, n: int, n_labels: int, found: int
+) -> list[Document]:
     tries = np.repeat(np.arange(len(picture)), 1 + (rng.random(len(picture)) < 0.3))
     big = np.sqrt(boxes[tries, 2] * boxes[tries, 3])
     tries = tries[rng.random(len(tries)) < 0.35 + 0.55 * (big / (big + 40))]

@@ -134,9 +134,7 @@ def _found_entries(found: Detections, iou: Overlap) -> list[dict[str, Any]]:
 def _entries(side: Truths | Detections, area: Array, iou: Overlap) -> list[dict[str, Any]]:
     """Annotations as the library reads them; ids count from 1 because 0 means "none" to it."""
     boxes = np.concatenate([side.boxes[:, :2], side.boxes[:, 2:] - side.boxes[:, :2]], axis=1).tolist()
-    columns = zip(
-        (side.picture + 1).tolist(), (side.label + 1).tolist(), boxes, np.asarray(area).tolist(), strict=True
-    )
+    columns = zip((side.picture + 1).tolist(), (side.label + 1).tolist(), boxes, np.asarray(area).tolist(), strict=True)
     entries: list[dict[str, Any]] = [
         {"id": number, "image_id": picture, "category_id": label, "bbox": box, "area": size}
         for number, (picture, label, box, size) in enumerate(columns, 1)
