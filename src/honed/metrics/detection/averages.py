@@ -11,7 +11,6 @@ from honed.metrics.detection.matching import Matches
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """The shares of objects found at which COCO reads off the precision."""
-TINY = float(np.spacing(1))
 WIDTH = 128
 """Resamples worked on at a time, so that the arrays stay in the cache."""
 
@@ -87,7 +86,7 @@ def _area(hits: Array, given: Array, n_truths: Array) -> Array:
     if not len(hits):
         return np.zeros(hits.shape[1])
     right = np.cumsum(hits, axis=0)
-    precision = right / (given + TINY)
+    precision = right / np.maximum(given, 1e-300)  # nothing given, nothing right: 0
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     recall = np.divide(right, n_truths, out=np.zeros_like(right), where=n_truths > 0)
     reached = (recall * 100 + 1e-6).astype(np.int64)
