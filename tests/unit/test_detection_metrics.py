@@ -280,8 +280,19 @@ def test_intervals_hold_the_figure_repeat_and_shrink() -> None:
         assert 0 <= interval.low <= interval.value <= interval.high <= 1
     wide, narrow = (one.ap50.high - one.ap50.low for one in (first, det.ap_intervals(large, n=200)))
     assert narrow < wide / 2
-    half = np.arange(40) < 20
-    assert det.ap_intervals(small, pictures=half, n=200).ap50.value != first.ap50.value
+
+
+def test_a_slice_is_what_those_pictures_alone_would_give() -> None:
+    document, results = scene(5, n=20)
+    chosen = np.arange(20) % 3 == 0
+    keep = {int(i) + 1 for i in np.flatnonzero(chosen)}
+    alone = {**document, "images": [one for one in document["images"] if one["id"] in keep]}
+    alone["annotations"] = [one for one in document["annotations"] if one["image_id"] in keep]
+    wanted = det.match(*read(alone, [one for one in results if one["image_id"] in keep]))
+    found = det.match(*read(document, results)).on(chosen)
+    assert det.ap_intervals(found, n=50) == det.ap_intervals(wanted, n=50)
+    assert repr(det.operating_points(found)) == repr(det.operating_points(wanted))
+    assert det.picture_errors(found, [0.5] * 3).cost.tolist() == det.picture_errors(wanted, [0.5] * 3).cost.tolist()
 
 
 def test_intervals_hold_the_figure_of_very_many_pictures() -> None:
@@ -289,7 +300,7 @@ def test_intervals_hold_the_figure_of_very_many_pictures() -> None:
     matches = det.match(*read(*scene(1, n=2000, ties=False)))
     true = overall(matches)
     parts = np.arange(2000) // 80
-    held = [det.ap_intervals(matches, pictures=parts == part, n=100) for part in range(25)]
+    held = [det.ap_intervals(matches.on(parts == part), n=100) for part in range(25)]
     assert sum(one.ap.low <= true <= one.ap.high for one in held) >= 21
 
 

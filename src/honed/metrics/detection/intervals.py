@@ -37,9 +37,7 @@ class ApDifference:
     ap75: Interval
 
 
-def ap_intervals(
-    matches: Matches, *, pictures: Array | None = None, n: int | None = None, seed: int = 0
-) -> ApIntervals:
+def ap_intervals(matches: Matches, *, n: int | None = None, seed: int = 0) -> ApIntervals:
     """Average precision as COCO computes it, with how far it may lie from that on very many pictures of the same kind.
 
     Pictures, not objects, are drawn with replacement: objects on one picture are alike.
@@ -48,8 +46,6 @@ def ap_intervals(
     ----------
     matches : Matches
         Of :func:`match` with COCO's ten thresholds.
-    pictures : bool array (pictures,), optional
-        Only these, for a slice of the data.
     n : int, optional
         Resamples; 1000, fewer for more than 2000 pictures, where an interval needs fewer.
     seed : int
@@ -65,9 +61,8 @@ def ap_intervals(
     ----------
     Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 10 and 13.
     """
-    weights = _weights(matches.n_pictures, pictures, n, seed)
-    table = average_precision(matches, weights)
-    size = int(weights[:, 0].sum())
+    size = matches.n_pictures
+    table = average_precision(matches, _weights(size, n, seed))
     columns = [_figures(table, t) for t in (slice(None), slice(0, 1), slice(5, 6))]
     ap, ap50, ap75 = (_interval(column, size) for column in columns)
     labels = range(len(matches.labels))
@@ -75,9 +70,7 @@ def ap_intervals(
     return ApIntervals(ap, ap50, ap75, by_label, tuple(_interval(table[0, k], size) for k in labels))
 
 
-def ap_difference(
-    first: Matches, second: Matches, *, pictures: Array | None = None, n: int | None = None, seed: int = 0
-) -> ApDifference:
+def ap_difference(first: Matches, second: Matches, *, n: int | None = None, seed: int = 0) -> ApDifference:
     """How much better the first detector is than the second on the same pictures; the same resamples serve both.
 
     Raises
@@ -90,8 +83,8 @@ def ap_difference(
         seen = f"The first saw {len(first.truth_label)} objects on {first.n_pictures} pictures, "
         seen += f"the second {len(second.truth_label)} on {second.n_pictures}, or other ones."
         raise DataError("D085", seen, "Run both detectors on the same pictures.")
-    weights = _weights(first.n_pictures, pictures, n, seed)
-    size = int(weights[:, 0].sum())
+    size = first.n_pictures
+    weights = _weights(size, n, seed)
     tables = average_precision(first, weights), average_precision(second, weights)
     gaps = [
         _interval(_figures(tables[0], t) - _figures(tables[1], t), size, (-1.0, 1.0))
@@ -104,15 +97,12 @@ def _figures(table: Array, thresholds: slice) -> Array:
     return mean_over_labels(table[thresholds])
 
 
-def _weights(n_pictures: int, pictures: Array | None, n: int | None, seed: int) -> Array:
+def _weights(size: int, n: int | None, seed: int) -> Array:
     """How often each picture counts, (pictures, 1 + n); the first column is the data itself."""
-    chosen = np.arange(n_pictures) if pictures is None else np.flatnonzero(pictures)
-    n = n or (N_RESAMPLES if len(chosen) <= 2000 else max(200, N_RESAMPLES * 2000 // len(chosen)))
-    weights = np.zeros((n_pictures, 1 + n))
-    weights[chosen, 0] = 1
-    if len(chosen):
-        shares = np.full(len(chosen), 1 / len(chosen))
-        weights[chosen, 1:] = np.random.default_rng(seed).multinomial(len(chosen), shares, size=n).T
+    n = n or (N_RESAMPLES if size <= 2000 else max(200, N_RESAMPLES * 2000 // size))
+    weights = np.ones((size, 1 + n))
+    if size:
+        weights[:, 1:] = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).T
     return weights
 
 

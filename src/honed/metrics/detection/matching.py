@@ -7,7 +7,7 @@ a resample or a slice, are then sums over them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,6 +62,26 @@ class Matches:
     def n_truths(self) -> Array:
         """Number of objects of every label, int (labels,)."""
         return np.bincount(self.truth_label, minlength=len(self.labels))
+
+    def on(self, pictures: Array) -> Matches:
+        """The matches on these pictures only, for a slice of the data; they are counted anew from 0.
+
+        Parameters
+        ----------
+        pictures : bool array (pictures,)
+        """
+        chosen = np.asarray(pictures, dtype=bool)
+        number = np.cumsum(chosen) - 1
+        rows, objects = chosen[self.picture], chosen[self.truth_picture]
+        names = ("source", "label", "score", "hit", "ignored", "truth")
+        return replace(
+            self,
+            **{name: getattr(self, name)[rows] for name in names},
+            n_pictures=int(chosen.sum()),
+            picture=number[self.picture[rows]],
+            truth_picture=number[self.truth_picture[objects]],
+            truth_label=self.truth_label[objects],
+        )
 
 
 def match(
