@@ -1,6 +1,6 @@
 """How often 95 % intervals of average precision hold the true figure: samples of pictures from made-up scenes.
 
-    python benchmarks/detection_intervals.py [--rounds 200]
+    python benchmarks/detection_intervals.py [--rounds 200] [--cases 0 1 2 3 4]
 
 The truth is the figure of all 8,000 pictures. Honed's intervals stand beside plain percentiles of the same resamples, and the
 difference of two detectors, of which the second has shaken scores, beside that.
@@ -90,8 +90,9 @@ def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--cases", type=int, nargs="+", default=list(range(len(CASES))))
     given = parser.parse_args()
-    for labels, size, objects, found in CASES:
+    for labels, size, objects, found in [CASES[number] for number in given.cases]:
         case(labels, size, objects, found, given.rounds)
 
 

@@ -73,13 +73,17 @@ def ap_intervals(matches: Matches, *, n: int | None = None, seed: int = 0) -> Ap
 def ap_difference(first: Matches, second: Matches, *, n: int | None = None, seed: int = 0) -> ApDifference:
     """How much better the first detector is than the second on the same pictures; the same resamples serve both.
 
+    The bias of the two is alike and goes away in the difference; taking it off would only add noise
+    (``benchmarks/detection_intervals.py``).
+
     Raises
     ------
     DataError [D085]
         The matches are not about the same objects.
     """
     same = first.n_pictures == second.n_pictures and first.labels == second.labels
-    if not same or not np.array_equal(first.truth_picture, second.truth_picture):
+    same = same and np.array_equal(first.truth_picture, second.truth_picture)
+    if not same or not np.array_equal(first.truth_label, second.truth_label):
         seen = f"The first saw {len(first.truth_label)} objects on {first.n_pictures} pictures, "
         seen += f"the second {len(second.truth_label)} on {second.n_pictures}, or other ones."
         raise DataError("D085", seen, "Run both detectors on the same pictures.")
@@ -87,7 +91,7 @@ def ap_difference(first: Matches, second: Matches, *, n: int | None = None, seed
     weights = _weights(size, n, seed)
     tables = average_precision(first, weights), average_precision(second, weights)
     gaps = [
-        _interval(_figures(tables[0], t) - _figures(tables[1], t), size, (-1.0, 1.0))
+        _interval(_figures(tables[0], t) - _figures(tables[1], t), size, difference=True)
         for t in (slice(None), slice(0, 1), slice(5, 6))
     ]
     return ApDifference(*gaps)
@@ -106,17 +110,18 @@ def _weights(size: int, n: int | None, seed: int) -> Array:
     return weights
 
 
-def _interval(column: Array, size: int, bounds: tuple[float, float] = (0.0, 1.0)) -> Interval:
-    """From the figure (first) and its resamples."""
+def _interval(column: Array, size: int, *, difference: bool = False) -> Interval:
+    """From the figure (first) and its resamples; differences are not moved, for the bias of the two goes away in them."""
     from scipy.stats import t
 
+    bounds = (-1.0, 1.0) if difference else (0.0, 1.0)
     value, resamples = float(column[0]), column[1:][np.isfinite(column[1:])]
     if not np.isfinite(value) or len(resamples) < 2 or size < 2:
         return Interval(value, *((np.nan, np.nan) if not np.isfinite(value) else bounds))
     spread = float(resamples.std(ddof=1)) * np.sqrt(size / (size - 1))
     if spread == 0:  # resamples without any mistake, or any hit, all look alike
-        return wilson(value * size, size) if bounds[0] == 0 else Interval(value, value, value)
-    middle = value - float(resamples.mean() - value) / BIAS_SEEN
+        return Interval(value, value, value) if difference else wilson(value * size, size)
+    middle = value - (0.0 if difference else float(resamples.mean() - value) / BIAS_SEEN)
     half = float(t.ppf(0.975, size - 1)) * spread
     low, high = np.clip([min(middle - half, value), max(middle + half, value)], *bounds)
     return Interval(value, float(low), float(high))
