@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -454,6 +455,15 @@ def test_recalibration_mends_scores_of_other_pictures(kind: Any) -> None:
 def test_too_few_detections_leave_scores_alone() -> None:
     scores = np.array([0.1, 0.5, 0.9])
     assert det.fit_recalibration(believed(15, 1, 0)).apply(scores) == pytest.approx(scores)
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/detection-metrics.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert det.coco_figures(names["truth"], names["found"]).ap50 == pytest.approx(0.5)
+    assert det.ap_intervals(names["matches"]).ap50.value == pytest.approx(0.5)
 
 
 # --- what cannot be measured says so ------------------------------------------------------------------------------
