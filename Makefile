@@ -15,8 +15,8 @@ demo: $(VENV)/.installed
 	@$(BIN)/python examples/text-classification/demo.py
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples tools
+	$(BIN)/ruff format --check src tests benchmarks examples tools
 
 types: $(VENV)/.installed
 	$(BIN)/mypy

@@ -118,10 +118,11 @@ class Model:
         from honed.data.read import read_table
 
         names = self.problem.inputs
-        if isinstance(data, str):
+        if isinstance(data, str | bytes):
             data = [data]
         if isinstance(data, Sequence) and data and not isinstance(data[0], Mapping):
-            rows = [(row,) if isinstance(row, str) or not isinstance(row, Sequence) else tuple(row) for row in data]
+            alone = (str, bytes)  # a path, a text, the bytes of a picture
+            rows = [(row,) if isinstance(row, alone) or not isinstance(row, Sequence) else tuple(row) for row in data]
             if len(rows[0]) == len(names):
                 return Table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)}), "list", "")
         if isinstance(data, Sequence) and not isinstance(data, str | bytes) and not data:

@@ -320,7 +320,7 @@ def test_a_legacy_checkpoint_is_converted_once(tmp_path: Path, monkeypatch: pyte
     from honed.networks.pictures.cifar_resnet import CifarResNet
     from honed.zoo.resolve import resolve
 
-    monkeypatch.setenv("HONED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HONED_HOME", str(tmp_path / "cache"))
     torch.manual_seed(0)
     network = CifarResNet(14).eval()
     weights = {f"module.{name}": value for name, value in network.state_dict().items()}

@@ -102,7 +102,7 @@ def test_a_row_on_which_the_model_fails_spoils_no_other(finished_run: Path) -> N
             raise RuntimeError("boom")
         return Model.answers(model, inputs)
 
-    failing = SimpleNamespace(inputs=model.inputs, answers=answers)
+    failing = SimpleNamespace(inputs=model.inputs, answers=answers, task=model.task, problem=model.problem)
     rows = [{"text": text} for text in ("printer jam", "poison", "new password", "wifi", "poison")]
     good, found, errors = answer(failing, rows)  # type: ignore[arg-type]
     assert good == [0, 2, 3] and sorted(errors) == [1, 4]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import shutil
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -92,7 +91,7 @@ def export_model(
 
 
 def _needs(model: Model, target: Target) -> None:
-    absent = [name for name in packages_of(model, target) if importlib.util.find_spec(name) is None]
+    absent = [name for name in packages_of(model, target) if not _installed(name)]
     if absent:
         seen = f"An export to {target.name} is checked by running it, and {', '.join(absent)} is not installed."
         raise BundleError("B031", seen, f"pip install {' '.join(absent)}")
@@ -140,3 +139,11 @@ def _report(model: Model, target: Target, out: Path, rows: Rows, found: Check) -
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         honed_version=metadata.version("honed"),
     )
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -71,6 +71,8 @@ class Facts:
         :meth:`Task.zero_shot` can predict before any training.
     needs_base : bool
         The network starts from a pre-trained base of the zoo.
+    contrastive : bool
+        With few rows, drawing inputs of one label together before a head is fitted is worth its time.
     automatic : bool
         It is taken by itself for data of its kinds of input and output; else only when named.
     """
@@ -82,6 +84,7 @@ class Facts:
     linear_head: bool = False
     zero_shot: bool = False
     needs_base: bool = True
+    contrastive: bool = False
     automatic: bool = False
 
 

@@ -76,7 +76,7 @@ class ToyTask(Task):
 
     name: ClassVar[str] = "toy"
     version: ClassVar[int] = 1
-    facts: ClassVar[Facts] = Facts(("number",), "class", True, 8, linear_head=True, needs_base=False)
+    facts: ClassVar[Facts] = Facts(("number",), "class", True, 8, linear_head=True, contrastive=True, needs_base=False)
     config: ClassVar[type] = ToyConfig
 
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:

@@ -76,7 +76,7 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
         yield ZeroShotRecipe(session.task.zero_shot_title)
     if facts.linear_head and last >= 2:
         yield ProbeRecipe()
-    if facts.linear_head and last >= 3:
+    if facts.contrastive and last >= 3:
         yield ContrastiveRecipe()
     if facts.linear_head and last >= 4:
         yield FineTuneRecipe()

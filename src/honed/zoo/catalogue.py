@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 from honed.zoo.embedded import NAME
+from honed.zoo.own import OWN_BACKBONE
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def list_models(task: str | None = None) -> list[Entry]:
     from honed.zoo.hub import cached_folder
 
     def status(entry: Entry) -> str:
-        if entry.id == NAME:
+        if entry.id in (NAME, OWN_BACKBONE):
             return "embedded"
         return "on this machine" if cached_folder(entry.hub) else "to be downloaded"
 

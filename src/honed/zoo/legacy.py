@@ -22,7 +22,7 @@ def is_checkpoint(path: Path) -> bool:
 
 def cache_folder() -> Path:
     """Where converted checkpoints are kept."""
-    home = os.environ.get("HONED_CACHE")
+    home = os.environ.get("HONED_HOME")
     return Path(home) if home else Path.home() / ".cache" / "honed"
 
 

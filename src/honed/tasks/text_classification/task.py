@@ -29,7 +29,7 @@ class TextClassification(Classification):
     name: ClassVar[str] = "text-classification"
     version: ClassVar[int] = 1
     facts: ClassVar[Facts] = Facts(
-        ("text",), "class", True, MIN_ROWS, linear_head=True, zero_shot=True, automatic=True
+        ("text",), "class", True, MIN_ROWS, linear_head=True, zero_shot=True, contrastive=True, automatic=True
     )  # fmt: skip
     config: ClassVar[type] = TextClassificationConfig
 

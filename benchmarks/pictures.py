@@ -1,0 +1,144 @@
+"""CIFAR-10 as lossy JPEG: the imported ResNet-20 and -32 as they are, and fine-tuning from ResNet-20 against from nothing.
+
+    python benchmarks/pictures.py [imported] [few] [full]
+
+"Imported" are the networks with their own heads on the test pictures, through the checkpoint reader and the classifier of
+Honed. "Few" takes 10 training pictures of each class, five draws; "full" all 50,000. Both run the default command from the
+imported ResNet-20 and from the same architecture with random weights; the test pictures are scored once, at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import data_folder, record
+
+DATA = data_folder()
+WEIGHTS = DATA / "weights" / "resnet_cifar10"
+FILES = {"ResNet-20": "resnet20-12fca82f.th", "ResNet-32": "resnet32-d509ac18.th"}
+SHOTS, DRAWS = 10, 5
+
+
+def unpacked(scratch: Path) -> Path:
+    """The pictures, folders by class, below ``train`` and ``test``."""
+    for name in ("test.tar.gz", "train_50k.tar.gz"):
+        with tarfile.open(DATA / "image_classification" / "cifar10_jpg" / name) as archive:
+            archive.extractall(scratch, filter="data")
+    return scratch
+
+
+def imported(place: Path) -> None:
+    """Accuracy of the checkpoints as they are on the 10,000 test pictures."""
+    from honed.data.read import read_table
+    from honed.networks.engine import NetworkPredictor
+    from honed.networks.pictures.classifier import PictureClassifier
+    from honed.training.recipe import with_head
+    from honed.zoo.resolve import resolve
+
+    table = read_table(place / "test")
+    for name, file in FILES.items():
+        base = resolve(WEIGHTS / file, kind="image")
+        network = PictureClassifier.from_base(base, n_outputs=10, labels=(), size=0, variation=None, seed=0)
+        weight, bias = (part.numpy() for part in network.own_head or ())
+        begin = time.monotonic()
+        outputs = NetworkPredictor(with_head(network, {"weight": weight, "bias": bias})).outputs(
+            [(p,) for p in table.column("image")]
+        )
+        seconds = time.monotonic() - begin
+        labels = np.array(network.own_labels)[outputs.argmax(axis=1)]
+        accuracy = float((labels == np.array(table.column("label"))).mean())
+        record(
+            "pictures_imported",
+            {
+                "network": name,
+                "pictures": len(labels),
+                "accuracy": round(accuracy, 4),
+                "pictures_per_s": round(len(labels) / seconds),
+            },
+        )
+
+
+def from_nothing(scratch: Path) -> Path:
+    """ResNet-20 with random weights, as a base in hub format."""
+    import torch
+    from safetensors.torch import save_file
+
+    from honed.networks.pictures.backbones import build
+    from honed.zoo.resolve import resolve
+
+    folder = scratch / "random-resnet20"
+    folder.mkdir()
+    config = json.loads((resolve(WEIGHTS / FILES["ResNet-20"], kind="image").folder / "config.json").read_text())
+    torch.manual_seed(0)
+    module, _ = build({**config, "labels": []})
+    save_file(dict(module.state_dict()), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({**config, "labels": []}))
+    return folder
+
+
+def tuned(train: Any, test: Path, base: Path, scratch: Path, **facts: Any) -> None:
+    """The default command, and its accuracy on the test pictures."""
+    import honed
+    from honed.data.read import read_table
+
+    begin = time.monotonic()
+    result = honed.finetune(
+        train, base=base, out=scratch / "runs", name=f"run{time.time_ns()}", settings={"data.test": 0.0}
+    )
+    seconds = time.monotonic() - begin
+    table = read_table(test)
+    accuracy = float((np.array(result.model.predict(table)) == np.array(table.column("label"))).mean())
+    best = next(line.name for line in result.report.ladder if line.best)
+    rungs = " ".join(f"{line.name}={line.score.value:.3f}" for line in result.report.ladder if line.score)
+    record(
+        "pictures_tuned",
+        {**facts, "accuracy": round(accuracy, 4), "seconds": round(seconds), "best_rung": best, "held_out": rungs},
+    )
+
+
+def few(place: Path, scratch: Path) -> None:
+    """Ten pictures of each class."""
+    nothing = from_nothing(scratch)
+    for draw in range(DRAWS):
+        chooser = random.Random(draw)
+        rows = [
+            {"image": str(path), "label": folder.name}
+            for folder in sorted((place / "train").iterdir())
+            for path in chooser.sample(sorted(folder.iterdir()), SHOTS)
+        ]
+        for name, base in (("ResNet-20", WEIGHTS / FILES["ResNet-20"]), ("nothing", nothing)):
+            tuned(rows, place / "test", base, scratch, task=f"{SHOTS} a class", start=name, draw=draw)
+
+
+def full(place: Path, scratch: Path) -> None:
+    """All 50,000 pictures."""
+    nothing = scratch / "random-resnet20"
+    nothing = nothing if nothing.is_dir() else from_nothing(scratch)
+    for name, base in (("ResNet-20", WEIGHTS / FILES["ResNet-20"]), ("nothing", nothing)):
+        tuned(place / "train", place / "test", base, scratch, task="50,000 pictures", start=name, draw=0)
+
+
+def main() -> None:
+    """What was asked for, else everything."""
+    chosen = sys.argv[1:] or ["imported", "few", "full"]
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        place = unpacked(scratch / "pictures")
+        if "imported" in chosen:
+            imported(place)
+        if "few" in chosen:
+            few(place, scratch)
+        if "full" in chosen:
+            full(place, scratch)
+
+
+if __name__ == "__main__":
+    main()
