@@ -36,10 +36,15 @@ def test_the_catalogue_is_complete() -> None:
     entries = catalogue()
     assert entries[0].id == NAME and len(entries) >= 10 and len({e.id for e in entries}) == len(entries)
     for entry in entries:
-        assert entry.licence and entry.languages and entry.tasks and entry.good_for and entry.hub.count("/") == 1
-        assert entry.size_mib > 10 and entry.max_length >= 128
-        assert find(entry.hub) == find(entry.id) == entry
-    assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded"}
+        assert entry.licence and entry.tasks and entry.good_for and entry.n_parameters and find(entry.id) == entry
+        if entry.hub:
+            assert entry.languages and entry.hub.count("/") == 1 and entry.max_length >= 128 and entry.size_mib > 10
+            assert find(entry.hub) == entry
+    files = [entry.file for entry in entries if entry.file]
+    assert len(files) == len(set(files)) == 16 and all(file.endswith(".pkl") for file in files)
+    assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded", "as a file"}
+    with pytest.raises(ZooError, match="Z024"):
+        resolve("retinanet_R_50_FPN_3x", kind="image")
     assert all("text-classification" in e.tasks for e in list_models("text-classification"))
 
 

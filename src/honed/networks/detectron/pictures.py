@@ -28,7 +28,7 @@ def read_size(height: int, width: int, short: int, longest: int) -> tuple[int, i
 
 def to_tensor(picture: Array, settings: DetectronSettings) -> torch.Tensor:
     """A picture (h, w, 3) uint8, red first, as the network reads it: (3, h', w') float."""
-    high, wide = read_size(*picture.shape[:2], settings.short, settings.longest)
+    high, wide = read_size(picture.shape[0], picture.shape[1], settings.short, settings.longest)
     resized = np.asarray(Image.fromarray(picture).resize((wide, high), Image.Resampling.BILINEAR))
     ordered = np.ascontiguousarray((resized[..., ::-1] if settings.bgr else resized).transpose(2, 0, 1))
     mean, std = (torch.tensor(values)[:, None, None] for values in (settings.mean, settings.std))

@@ -57,7 +57,7 @@ class Anchors(nn.Module):
     def forward(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
         """Anchors (h * w * n_each, 4) of each map."""
         return [
-            grid_anchors(self.get_buffer(f"cell{i}"), *x.shape[-2:], stride)
+            grid_anchors(self.get_buffer(f"cell{i}"), x.shape[-2], x.shape[-1], stride)
             for i, (x, stride) in enumerate(zip(maps, self.strides, strict=True))
         ]
 

@@ -41,7 +41,8 @@ class Pyramid(nn.Module):
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """See the class."""
         trunk = self.bottom_up(pixels)
-        above, found = None, []
+        above: torch.Tensor | None = None
+        found: list[torch.Tensor] = []
         for number in reversed(self.numbers):
             here = self.get_submodule(f"fpn_lateral{number}")(trunk[f"res{number}"])
             above = here if above is None else here + interpolate(above, scale_factor=2.0, mode="nearest")

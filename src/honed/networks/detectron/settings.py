@@ -97,5 +97,7 @@ class DetectronSettings:
     def from_dict(cls, given: Mapping[str, Any]) -> DetectronSettings:
         """The inverse of :meth:`as_dict`; names that are no setting are left out."""
         known = {field.name for field in fields(cls)}
-        found = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        return cls(**{name: value for name, value in found.items() if name in known})
+        found: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known
+        }
+        return cls(**found)

@@ -71,7 +71,9 @@ class RegionHeads(nn.Module):
         drawn = [self._drawn(*pair) for pair in zip(regions, targets, strict=True)]
         boxes = [box for box, _, _ in drawn]
         labels = torch.cat([label for _, label, _ in drawn])
-        wanted = torch.cat([_boxes_of(target, owner, box) for (box, _, owner), target in zip(drawn, targets, strict=True)])
+        wanted = torch.cat(
+            [_boxes_of(target, owner, box) for (box, _, owner), target in zip(drawn, targets, strict=True)]
+        )
         pooled = self.pooled(maps, boxes, BOX_SIDE)
         logits, deltas = self.box_predictor(self.summary(pooled))
         found = box_losses(logits, deltas, torch.cat(boxes), wanted, labels)
