@@ -20,14 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from detectron2 import model_zoo
 from detectron2.config import get_cfg
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.events import EventStorage
-
 from tests.detectron_cases import CASES, TINY, made, objects, picture
 
 FULL = {"n_classes": 80, "short": 800, "longest": 1333, "most": 100}

@@ -282,7 +282,7 @@ def test_it_learns_and_what_is_frozen_stays(name: str) -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         totals.append(loss.item())
-    assert totals[-1] < 0.9 * totals[0]
+    assert totals[-1] < 0.95 * totals[0]
     moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     trained = {key for key, value in network.named_parameters() if value.requires_grad}
     assert moved == trained and not any(".stem." in key or ".res2." in key or "norm" in key for key in moved)

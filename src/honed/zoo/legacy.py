@@ -9,9 +9,10 @@ from typing import Any
 
 from honed.errors import ZooError
 from honed.files import sha256, whole_folder, write_json
+from honed.zoo import deep_compression
 from honed.zoo.catalogue import catalogue
 
-SUFFIXES = (".th", ".pth", ".pt", ".tar", ".pkl")
+SUFFIXES = (".th", ".pth", ".pt", ".tar", ".pkl", ".net")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Classes in the order of the data set's own numbers."""
 
@@ -76,6 +77,8 @@ def _tensors(path: Path) -> dict[str, Any]:
     from honed.zoo.pickle_arrays import array_tensors, is_array_pickle
     from honed.zoo.pickle_gate import read_checkpoint
 
+    if path.suffix.lower() == deep_compression.SUFFIX:
+        return deep_compression.read_deep_compressed(path)
     found = array_tensors(path) if is_array_pickle(path) else read_checkpoint(path)
     return {name.removeprefix("module."): value for name, value in found.items()}
 
@@ -85,6 +88,8 @@ def _recognised(tensors: dict[str, Any], path: Path) -> tuple[dict[str, Any], di
     small = _small_resnet(tensors)
     if small is not None:
         return small, tensors
+    if set(tensors) == {f"{layer}.{part}" for layer in deep_compression.layers() for part in ("weight", "bias")}:
+        return deep_compression.configuration(), tensors
     from honed.zoo.detectron import as_detector
 
     return as_detector(tensors, path)
