@@ -217,6 +217,15 @@ def test_other_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "part.pkl").write_bytes(pickle.dumps({"model": some}, 2))
     with pytest.raises(ZooError, match="Z032"):
         converted_checkpoint(tmp_path / "part.pkl")
+    odd = {
+        "backbone.bottom_up.stem.conv1.weight": np.zeros((10**12, 0), np.float32),
+        "backbone.bottom_up.res2.0.conv2.weight": np.zeros(3, np.float32),
+        "roi_heads.box_predictor.cls_score.bias": np.zeros((10**9, 0), np.float32),
+    }  # fmt: skip
+    for name, value in odd.items():
+        (tmp_path / "odd.pkl").write_bytes(pickle.dumps({"model": {**weights, name: value}}, 4))
+        with pytest.raises(ZooError, match="Z032"):
+            converted_checkpoint(tmp_path / "odd.pkl")
     folder = converted_checkpoint(zoo_file(tmp_path, "faster-r50-fpn", 2))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden": 33}))
@@ -328,6 +337,14 @@ def test_matching_and_sampling() -> None:
         and set(objects_at.tolist()) < {1, 4, 6}
         and set(rest.tolist()) < {0, 2, 5}
     )
+
+
+def test_a_quarter_of_the_regions_to_learn_from_are_objects() -> None:
+    heads = build_detector(settings_of("faster-r50-fpn")).roi_heads
+    target = Target(torch.tensor([[0.0, 0, 50, 50]]), torch.tensor([2]))
+    regions = torch.cat([target.boxes.repeat(600, 1), target.boxes.repeat(600, 1) + 30])
+    boxes, labels, _ = heads._drawn(regions, target)
+    assert len(boxes) == 512 and labels.tolist() == [2] * 128 + [5] * 384 and boxes[0].tolist() == [0, 0, 50, 50]
 
 
 def test_masks_are_pasted_and_cut() -> None:

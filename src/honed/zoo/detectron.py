@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from honed.networks.detectron.detector import KIND, build_detector, misfits
+from honed.networks.detectron.resnet import EPSILON
 from honed.networks.detectron.settings import DetectronSettings
+from honed.zoo.caffe2_names import is_caffe2, renamed
 from honed.zoo.coco_labels import COCO, PASCAL
 
 Tensors = dict[str, Any]
@@ -22,22 +24,32 @@ _LEFT_OUT = re.compile(r"pixel_(mean|std)$|cell_anchors|num_batches_tracked$")
 
 def as_detector(tensors: Tensors, path: Path) -> tuple[dict[str, Any], Tensors] | None:
     """The configuration and the tensors of a detector of the family; None where these are another network's."""
-    from honed.zoo.caffe2_names import is_caffe2, renamed
-
     caffe = is_caffe2(tensors)
-    found = (
-        renamed(tensors) if caffe else {name: value for name, value in tensors.items() if not _LEFT_OUT.search(name)}
-    )
-    settings = _settings(found, caffe)
-    if settings is None:
+    try:
+        found = _named(tensors, caffe)
+        settings = _settings(found, caffe)
+    except (KeyError, IndexError, ZeroDivisionError, RuntimeError):
+        return None
+    if settings is None or not _fits(settings, found):
         return None
     settings = DetectronSettings.from_dict({**settings.as_dict(), **_written(path.parent / "config.yaml")})
-    network = build_detector(settings)
-    if caffe:
-        found = {**_identities(network.state_dict(), found), **found}
-    if misfits(network, found):
-        return None
     return {"model_type": KIND, **settings.as_dict(), "labels": list(_labels(settings.n_classes))}, found
+
+
+def _named(tensors: Tensors, caffe: bool) -> Tensors:
+    """The tensors under Detectron2's names, without those that are no weights."""
+    if not caffe:
+        return {name: value for name, value in tensors.items() if not _LEFT_OUT.search(name)}
+    found = renamed(tensors)
+    return {**_identities(found), **found}
+
+
+def _fits(settings: DetectronSettings, tensors: Tensors) -> bool:
+    """True where the architecture has exactly these tensors; it takes no memory, whatever sizes a file tells."""
+    import torch
+
+    with torch.device("meta"):
+        return not misfits(build_detector(settings), tensors)
 
 
 def _settings(tensors: Tensors, caffe: bool) -> DetectronSettings | None:
@@ -116,9 +128,11 @@ def _written(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _identities(wanted: Tensors, found: Tensors) -> Tensors:
-    """Means and variances that change nothing, where a checkpoint has folded them into weight and bias."""
-    return {name: value for name, value in wanted.items() if name not in found and ".running_" in name}
+def _identities(tensors: Tensors) -> Tensors:
+    """Means and variances that change nothing, for a checkpoint that has folded them into weight and bias."""
+    norms = {name.removesuffix("weight"): value for name, value in tensors.items() if name.endswith(".norm.weight")}
+    means = {f"{name}running_mean": value * 0 for name, value in norms.items()}
+    return {**means, **{f"{name}running_var": value * 0 + (1 - EPSILON) for name, value in norms.items()}}
 
 
 def _labels(n: int) -> tuple[str, ...]:
