@@ -17,10 +17,10 @@ import torch
 from honed.errors import ZooError
 from honed.networks.detectron.boxes import cell_anchors, clip, decode, encode, grid_anchors, overlaps
 from honed.networks.detectron.detector import KIND, Network, ReadyDetector, build_detector, load_detector
-from honed.networks.detectron.found import Target
+from honed.networks.detectron.found import Found, Target
 from honed.networks.detectron.mask_head import cut_masks, paste_masks
 from honed.networks.detectron.matching import match, sample
-from honed.networks.detectron.pictures import padded, read_size, to_tensor
+from honed.networks.detectron.pictures import as_read, in_pixels_of, padded, read_size, to_tensor
 from honed.networks.detectron.pooling import levels
 from honed.networks.detectron.settings import DetectronSettings
 from honed.zoo.legacy import converted_checkpoint
@@ -353,6 +353,20 @@ def test_masks_are_pasted_and_cut() -> None:
     assert paste_masks(torch.zeros(0, 4, 4), torch.zeros(0, 4), (12, 15)).shape == (0, 12, 15)
     cut = cut_masks(whole, torch.tensor([[2.0, 3, 18, 7]]), 8)
     assert cut[0, :, :4].all() and not cut[0, :, 4:].any()
+
+
+def test_targets_are_read_at_the_size_of_the_picture_and_answers_brought_back() -> None:
+    boxes, labels, masks = (torch.from_numpy(part) for part in objects(60, 80, 5))
+    read = as_read(Target(boxes, labels, masks), (60, 80), (150, 200))
+    torch.testing.assert_close(read.boxes, boxes * 2.5)
+    assert read.masks is not None and read.masks.shape == (4, 150, 200) and torch.equal(read.labels, labels)
+    shares = [value.float().mean(dim=(1, 2)) for value in (masks, read.masks)]
+    torch.testing.assert_close(*shares, atol=0.01, rtol=0)
+    assert as_read(Target(boxes[:0], labels[:0], masks[:0]), (60, 80), (150, 200)).masks is not None
+    back = in_pixels_of(Found(read.boxes, torch.ones(4), labels), (150, 200), (60, 80))
+    torch.testing.assert_close(back.boxes, boxes)
+    outside = Found(torch.tensor([[-9.0, 0, -2, 5], [190, 0, 230, 50]]), torch.ones(2), torch.tensor([0, 1]))
+    assert in_pixels_of(outside, (150, 200), (60, 80)).boxes.tolist() == [[76, 0, 80, 20]]
 
 
 def test_pictures_are_read_at_the_sizes_of_the_zoo() -> None:

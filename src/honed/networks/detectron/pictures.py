@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn.functional import interpolate
 
 from honed.networks.detectron.boxes import clip, not_empty
-from honed.networks.detectron.found import Found
+from honed.networks.detectron.found import Found, Target
 from honed.networks.detectron.mask_head import paste_masks
 from honed.networks.detectron.settings import DetectronSettings
 
@@ -47,6 +48,15 @@ def padded(pictures: list[torch.Tensor], multiple: int) -> torch.Tensor:
     for place, picture in zip(batch, pictures, strict=True):
         place[:, : picture.shape[1], : picture.shape[2]] = picture
     return batch
+
+
+def as_read(target: Target, size: tuple[int, int], read: tuple[int, int]) -> Target:
+    """Objects in a picture's own height and width, brought to those at which the network reads it, to learn from."""
+    boxes = target.boxes * target.boxes.new_tensor([read[1] / size[1], read[0] / size[0]] * 2)
+    masks = target.masks
+    if masks is not None:
+        masks = interpolate(masks[:, None].float(), size=read, mode="nearest-exact")[:, 0] > 0
+    return Target(boxes, target.labels, masks)
 
 
 def in_pixels_of(found: Found, read: tuple[int, int], size: tuple[int, int]) -> Found:
