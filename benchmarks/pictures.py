@@ -24,6 +24,7 @@ from common import data_folder, record
 DATA = data_folder()
 WEIGHTS = DATA / "weights" / "resnet_cifar10"
 FILES = {"ResNet-20": "resnet20-12fca82f.th", "ResNet-32": "resnet32-d509ac18.th"}
+DEEPER = {"ResNet-44": "resnet44-014dd654.th", "ResNet-56": "resnet56-4bfd9763.th"}
 SHOTS, DRAWS = 10, 5
 
 
@@ -44,7 +45,7 @@ def imported(place: Path) -> None:
     from honed.zoo.resolve import resolve
 
     table = read_table(place / "test")
-    for name, file in FILES.items():
+    for name, file in (FILES | DEEPER).items():
         base = resolve(WEIGHTS / file, kind="image")
         network = PictureClassifier.from_base(base, n_outputs=10, labels=(), size=0, variation=None, seed=0)
         weight, bias = (part.numpy() for part in network.own_head or ())

@@ -42,15 +42,14 @@ def test_the_catalogue_is_complete() -> None:
             assert entry.hub.count("/") == 1 and find(entry.hub) == entry
         if "text-classification" in entry.tasks:
             assert entry.languages and entry.size_mib > 10 and entry.max_length >= 128
-    assert {e.id for e in entries if not e.hub} == {OWN_BACKBONE}, "all others come from a hub"
+    files = [entry.file for entry in entries if entry.file]
+    assert len(files) == len(set(files)) == 16 and all(file.endswith(".pkl") for file in files)
+    assert {e.id for e in entries if not e.hub and not e.file} == {OWN_BACKBONE}, "all others come from elsewhere"
     own = resolve(kind="image")
-    assert (own.id, own.how, own.licence, own.n_parameters) == (
-        OWN_BACKBONE,
-        "embedded",
-        "apache-2.0",
-        own.n_parameters,
-    )
-    assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded"}
+    assert (own.id, own.how, own.licence) == (OWN_BACKBONE, "embedded", "apache-2.0")
+    assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded", "as a file"}
+    with pytest.raises(ZooError, match="Z024"):
+        resolve("retinanet_R_50_FPN_3x", kind="image")
     assert all("text-classification" in e.tasks for e in list_models("text-classification"))
 
 

@@ -13,7 +13,10 @@ from honed.zoo.own import OWN_BACKBONE
 
 @dataclass(frozen=True)
 class Entry:
-    """One model of the zoo. ``revision`` "" and ``digest`` "" mean that they are recorded at the first download."""
+    """One model of the zoo. ``revision`` "" and ``digest`` "" mean that they are recorded at the first download.
+
+    ``file`` is the checkpoint's name in its makers' own zoo, where it is on no hub.
+    """
 
     id: str
     hub: str
@@ -26,6 +29,7 @@ class Entry:
     revision: str = ""
     digest: str = ""
     status: str = ""
+    file: str = ""
 
     @property
     def size_mib(self) -> float:
@@ -50,7 +54,7 @@ def find(name: str) -> Entry | None:
 
 
 def list_models(task: str | None = None) -> list[Entry]:
-    """Entries (of a task) with ``status``: "embedded", "on this machine" or "to be downloaded"."""
+    """Entries (of a task) with ``status``: "embedded", "on this machine", "to be downloaded" or "as a file"."""
     import dataclasses
 
     from honed.zoo.hub import cached_folder
@@ -58,6 +62,8 @@ def list_models(task: str | None = None) -> list[Entry]:
     def status(entry: Entry) -> str:
         if entry.id in (NAME, OWN_BACKBONE):
             return "embedded"
+        if entry.file:
+            return "as a file"
         return "on this machine" if cached_folder(entry.hub) else "to be downloaded"
 
     return [dataclasses.replace(e, status=status(e)) for e in catalogue() if task is None or task in e.tasks]

@@ -9,8 +9,10 @@ from typing import Any
 
 from honed.errors import ZooError
 from honed.files import sha256, whole_folder, write_json
+from honed.zoo import deep_compression
+from honed.zoo.catalogue import catalogue
 
-SUFFIXES = (".th", ".pth", ".pt", ".tar", ".pkl")
+SUFFIXES = (".th", ".pth", ".pt", ".tar", ".pkl", ".net")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Classes in the order of the data set's own numbers."""
 
@@ -34,34 +36,66 @@ def converted_checkpoint(path: Path) -> Path:
     ZooError [Z030, Z031, Z032]
         The gate refuses it, it cannot be read, or no architecture that Honed knows has such weights.
     """
-    folder = cache_folder() / "converted" / f"{path.stem}-{sha256(path)[:16]}"
+    folder = cache_folder() / "converted" / f"{path.stem}-{_key(path)}"
     if (folder / "config.json").is_file():
         return folder
-    from honed.zoo.pickle_gate import read_checkpoint
-
-    tensors = {name.removeprefix("module."): value for name, value in read_checkpoint(path).items()}
-    config = _recognised(tensors)
-    if config is None:
-        some = ", ".join(sorted(tensors)[:3])
-        seen = (
-            f"No architecture that Honed knows has the weights of {path.name} ({len(tensors)} tensors, such as {some})."
-        )
+    given = _tensors(path)
+    known = _recognised(given, path)
+    if known is None:
+        some = f"{len(given)} tensors, such as {', '.join(sorted(given)[:3])}"
+        seen = f"No architecture that Honed knows has the weights of {path.name} ({some})."
         raise ZooError("Z032", seen, "Pass a folder in hub format (config.json and model.safetensors) instead.")
+    config, tensors = known
     from safetensors.torch import save_file
 
-    licence = next(
-        (found for found in (path.parent / name for name in ("LICENSE", "LICENCE")) if found.is_file()), None
-    )
     with whole_folder(folder) as place:
         save_file({name: value.contiguous() for name, value in tensors.items()}, place / "model.safetensors")
         write_json(place / "config.json", config)
-        if licence is not None:
-            (place / "LICENSE").write_bytes(licence.read_bytes())
+        _tell_licence(path, place)
     return folder
 
 
-def _recognised(tensors: dict[str, Any]) -> dict[str, Any] | None:
-    """The configuration of the architecture that has these weights, None for none that is known."""
+def _tell_licence(path: Path, place: Path) -> None:
+    """The licence that lies beside a checkpoint; else that of the zoo's entry with the same file name."""
+    beside = [found for name in ("LICENSE", "LICENCE") if (found := path.parent / name).is_file()]
+    entry = next((entry for entry in catalogue() if entry.file.rpartition("/")[2] == path.name), None)
+    if beside:
+        (place / "LICENSE").write_bytes(beside[0].read_bytes())
+    elif entry is not None:
+        card = f"---\nlicense: {entry.licence}\n---\n{entry.id}, converted from {entry.file}.\n"
+        (place / "README.md").write_text(card, encoding="utf-8")
+
+
+def _key(path: Path) -> str:
+    """What tells two checkpoints apart: their contents, and the configuration that lies beside them."""
+    beside = path.parent / "config.yaml"
+    return sha256(path)[:16] + (f"-{sha256(beside)[:8]}" if beside.is_file() else "")
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """Named tensors of a checkpoint, whichever of the known layouts it has."""
+    from honed.zoo.pickle_arrays import array_tensors, is_array_pickle
+    from honed.zoo.pickle_gate import read_checkpoint
+
+    if path.suffix.lower() == deep_compression.SUFFIX:
+        return deep_compression.read_deep_compressed(path)
+    found = array_tensors(path) if is_array_pickle(path) else read_checkpoint(path)
+    return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def _recognised(tensors: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The configuration of the architecture that has these weights, and them under its names; None for none known."""
+    small = _small_resnet(tensors)
+    if small is not None:
+        return small, tensors
+    if set(tensors) == {f"{layer}.{part}" for layer in deep_compression.layers() for part in ("weight", "bias")}:
+        return deep_compression.configuration(), tensors
+    from honed.zoo.detectron import as_detector
+
+    return as_detector(tensors, path)
+
+
+def _small_resnet(tensors: dict[str, Any]) -> dict[str, Any] | None:
     blocks = {int(found.group(1)) for name in tensors if (found := re.match(r"layer3\.(\d+)\.conv1\.weight$", name))}
     first = tensors.get("conv1.weight")
     if blocks and first is not None and tuple(first.shape) == (16, 3, 3, 3) and "layer4.0.conv1.weight" not in tensors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
 from honed.errors import ZooError
@@ -45,8 +45,8 @@ def unreadable(path: Any, why: str) -> ZooError:
     return ZooError("Z031", f"{path} cannot be read: {why}.", "Get the weights as safetensors.")
 
 
-def scan(stream: BinaryIO, path: Any) -> None:
-    """Check one pickle from the stream's position to its end mark; the stream is left behind it.
+def scan(stream: BinaryIO, path: Any, names: Collection[tuple[str, ...]] = GLOBALS) -> None:
+    """Check one pickle from the stream's position to its end mark, against ``names``; the stream is left behind it.
 
     Names that are put together on the stack are checked by the unpickler, which knows no others.
 
@@ -64,7 +64,7 @@ def scan(stream: BinaryIO, path: Any) -> None:
             raise refuse(path, "asks for more memory than its size can need")
         if name in ("INT", "LONG", "LONG1") and abs(int(argument)) > MOST_NUMBER:
             raise refuse(path, "holds a number larger than any size")
-        if name == "GLOBAL" and tuple(str(argument).split(" ", 1)) not in GLOBALS:
+        if name == "GLOBAL" and tuple(str(argument).split(" ", 1)) not in names:
             raise refuse(path, f'calls "{str(argument).replace(" ", ".")}"')
 
 

@@ -52,6 +52,9 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     from honed.zoo.hub import hub_base
 
     entry = find(name)
+    if entry is not None and entry.file:
+        seen = f'"{name}" is on no hub; it comes as one file, {entry.file} (licence: {entry.licence}).'
+        raise ZooError("Z024", seen, "Fetch that file from its makers' model zoo and pass its path.")
     return _described(hub_base(entry.hub if entry else name, entry, progress, describe), entry)
 
 

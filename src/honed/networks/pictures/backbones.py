@@ -87,10 +87,19 @@ def _torchvision(name: str) -> tuple[nn.Module, int]:
 
     module = models.get_model(name, weights=None)
     paths = [path for path, part in module.named_modules() if isinstance(part, nn.Linear)]
+    if not paths:
+        return _without_convolutional_head(module)
     last = module.get_submodule(paths[-1])
     owner, _, leaf = paths[-1].rpartition(".")
     setattr(module.get_submodule(owner), leaf, nn.Identity())
     return module, int(last.in_features)
+
+
+def _without_convolutional_head(module: nn.Module) -> tuple[nn.Module, int]:
+    """SqueezeNet: its classifier is a convolution; the features are the mean of the map before it."""
+    last = [part for part in module.get_submodule("classifier").modules() if isinstance(part, nn.Conv2d)][-1]
+    module.classifier = nn.AdaptiveAvgPool2d(1)
+    return module, last.in_channels
 
 
 def _timm(config: dict[str, Any]) -> tuple[nn.Module, int]:
@@ -205,7 +214,8 @@ def _fill(folder: Path, module: nn.Module, weights: dict[str, torch.Tensor]) -> 
 
 
 def _head_in(weights: dict[str, torch.Tensor]) -> Head | None:
-    """The one matrix with a bias among the weights that are left over."""
+    """The one matrix (or 1 by 1 convolution) with a bias among the weights that are left over."""
+    weights = {name: value.flatten(1) if value.shape[2:] == (1, 1) else value for name, value in weights.items()}
     matrices = [name for name, value in weights.items() if value.ndim == 2 and name.endswith("weight")]
     if len(matrices) != 1 or matrices[0].removesuffix("weight") + "bias" not in weights:
         return None
