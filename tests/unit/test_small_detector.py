@@ -11,11 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from honed.errors import ZooError
-from honed.networks.detection.assign import assign, overlaps, padded_targets
+from honed.networks.detection.assign import assign, overlaps
 from honed.networks.detection.carried import build_small_detector, load_small_detector
 from honed.networks.detection.decode import found_objects
 from honed.networks.detection.losses import detector_loss, generalised_overlaps
 from honed.networks.detection.small_detector import STRIDES, Seen, SmallDetector, padded
+from honed.networks.detection.truth import Objects, Truth
 from honed.networks.pictures.small_backbone import SmallBackbone
 from honed.scenes import render_scene
 
@@ -90,14 +91,14 @@ def places(boxes: list[list[float]], objectness: list[float]) -> Seen:
     where = torch.tensor(boxes, dtype=torch.float32)
     return Seen(
         torch.tensor([objectness]), torch.zeros(1, len(boxes), 2), where[None], (where[:, :2] + where[:, 2:]) / 2,
-        torch.full((len(boxes),), 8.0),
+        torch.zeros(1, len(boxes), 4),
     )  # fmt: skip
 
 
 def test_each_object_takes_the_places_whose_boxes_fit_best() -> None:
     seen = places([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70], [200, 200, 210, 210]], [0.0, 0.0, 0.0, 3.0])
-    boxes, _, real = padded_targets([(torch.tensor([[0.0, 0, 20, 20], [50.0, 50, 70, 70]]), torch.tensor([0, 1]))])
-    found = assign(seen, boxes, real)
+    truth = Truth.of([Objects(torch.tensor([[0.0, 0, 20, 20], [50.0, 50, 70, 70]]), torch.tensor([0, 1]))])
+    found = assign(seen, truth.boxes, truth.real)
     assert found.object[0, :3].tolist() == [0, 0, 1]
     assert found.quality[0, 0] == pytest.approx(1.0)
     assert 0 < found.quality[0, 1] < found.quality[0, 0]
@@ -107,7 +108,7 @@ def test_each_object_takes_the_places_whose_boxes_fit_best() -> None:
 def test_a_picture_without_objects_teaches_background_alone() -> None:
     network = tiny().train()
     empty = (torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
-    parts = detector_loss(network(torch.randn(2, 3, 64, 64)), [empty, empty])
+    parts = detector_loss(network(torch.randn(2, 3, 64, 64)), Truth.of([empty, empty]))
     told = {name: float(part.detach()) for name, part in parts.items()}
     assert told["sides"] == told["classes"] == 0.0
     assert told["objectness"] > 0
@@ -136,7 +137,7 @@ def test_the_loss_reaches_every_weight() -> None:
     network = tiny().train()
     pictures = torch.randn(2, 3, 192, 192)
     boxes = torch.tensor([[8.0, 8, 30, 30], [10.0, 10, 60, 60], [10.0, 10, 120, 120], [0.0, 0, 190, 190]])
-    sum(detector_loss(network(pictures), [(boxes, torch.tensor([0, 1, 2, 0]))] * 2).values()).backward()  # type: ignore[union-attr]
+    sum(detector_loss(network(pictures), Truth.of([(boxes, torch.tensor([0, 1, 2, 0]))] * 2)).values()).backward()  # type: ignore[union-attr]
     bare = [name for name, p in network.named_parameters() if p.grad is None]
     assert bare == []
 
@@ -153,7 +154,7 @@ def test_four_scenes_are_learnt_by_heart() -> None:
     network = tiny().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(120):
-        loss = torch.stack(list(detector_loss(network(batch), targets).values())).sum()
+        loss = torch.stack(list(detector_loss(network(batch), Truth.of(targets)).values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

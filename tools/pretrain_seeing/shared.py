@@ -1,18 +1,20 @@
-"""What both parts of the pre-training share: rounds, the rate of learning, checkpoints, the log, weights in half precision."""
+"""What the pre-training needs beside its loop: the rate of learning, the log, weights in half precision."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from honed.files import sha256
+from honed.networks.detection.small_detector import MULTIPLE, SmallDetector
 
 MEAN, STD = 0.5, 0.25
 LICENCE = """SPDX-License-Identifier: Apache-2.0
@@ -52,28 +54,26 @@ def record(log: Path, row: dict[str, Any]) -> None:
         writer.writerow(row.values())
 
 
-def keep(checkpoint: Path, module: nn.Module, optimizer: torch.optim.Optimizer, done: int) -> None:
-    """All that is needed to go on after a stop, put in place in one step."""
-    temporary = checkpoint.with_suffix(".new")
-    torch.save({"module": module.state_dict(), "optimizer": optimizer.state_dict(), "done": done}, temporary)
-    temporary.rename(checkpoint)
-
-
-def resume(checkpoint: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Rounds already done."""
-    if not checkpoint.exists():
-        return 0
-    found = torch.load(checkpoint, weights_only=True)
-    module.load_state_dict(found["module"])
-    optimizer.load_state_dict(found["optimizer"])
-    return int(found["done"])
+def export_configs(network: SmallDetector, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What builds the architectures again, and how they read pictures."""
+    reading = {"mean": [MEAN] * 3, "std": [STD] * 3, "scale": 1.0, "bgr": False}
+    stages = {"widths": list(network.backbone.widths), "depths": list(network.backbone.depths)}
+    small = {"size": 64, "crop_share": 1.0, "interpolation": "bilinear", "any_size": True}
+    return {
+        "backbone": {"model_type": "honed-small-backbone", **stages, "preprocessing": {**small, **reading}},
+        "detector": {
+            "model_type": "honed-small-detector", "labels": list(labels), "width": network.width, "depth": network.depth,
+            "masks": network.masks is not None, "backbone": stages, "preprocessing": {**reading, "multiple": MULTIPLE},
+        },
+    }  # fmt: skip
 
 
 def export(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any], log: Path) -> None:
     """Weights in half precision, configuration, digest and log."""
     folder.mkdir(parents=True, exist_ok=True)
     halves = {
-        name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in weights.items()
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in weights.items()
     }
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)
@@ -83,9 +83,3 @@ def export(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any
     )
     (folder / "log.csv").write_text(log.read_text())
     (folder / "LICENCE").write_text(LICENCE)
-
-
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Weights in single precision."""
-    found = load_file(folder / "model.safetensors")
-    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}

@@ -43,17 +43,6 @@ def area(boxes: torch.Tensor) -> torch.Tensor:
     return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
 
 
-def padded_targets(targets: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Boxes (n, m, 4), labels (n, m) and which of them are real (n, m), from a list of boxes (k, 4) and labels (k,)."""
-    most = max(1, *(len(boxes) for boxes, _ in targets))
-    boxes = torch.zeros(len(targets), most, 4)
-    labels = torch.zeros(len(targets), most, dtype=torch.long)
-    for i, (some, kinds) in enumerate(targets):
-        boxes[i, : len(some)], labels[i, : len(some)] = some, kinds
-    counts = torch.tensor([len(some) for some, _ in targets])
-    return boxes, labels, torch.arange(most)[None] < counts[:, None]
-
-
 @torch.no_grad()
 def assign(seen: Seen, boxes: torch.Tensor, real: torch.Tensor) -> Assignment:
     """The ten best places within each object, each place to one object.

@@ -49,7 +49,7 @@ class ReadyDetector:
         """Objects of pictures (h, w, 3) uint8 of any sizes; options as of ``decode.found_objects``."""
         self.network.eval()
         seen = self.network(padded([self.tensor(picture) for picture in pictures]))
-        return found_objects(seen, [picture.shape[:2] for picture in pictures], **options)
+        return found_objects(seen, [picture.shape[:2] for picture in pictures], masks=self.network.masks, **options)
 
     def for_labels(self, labels: Sequence[str]) -> ReadyDetector:
         """The same for other classes: rows of classes it knows are kept by name, the others start at zero."""
@@ -66,7 +66,8 @@ class ReadyDetector:
 def build_small_detector(config: dict[str, Any]) -> SmallDetector:
     """The architecture of a configuration with random weights."""
     backbone = SmallBackbone(tuple(config["backbone"]["widths"]), tuple(config["backbone"]["depths"]))
-    return SmallDetector(len(config["labels"]), backbone, int(config["width"]), int(config["depth"]))
+    masks = bool(config.get("masks", False))
+    return SmallDetector(len(config["labels"]), backbone, int(config["width"]), int(config["depth"]), masks)
 
 
 def load_small_detector(folder: Path) -> ReadyDetector:

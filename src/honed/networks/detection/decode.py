@@ -7,23 +7,36 @@ from typing import NamedTuple
 import torch
 from torchvision.ops import batched_nms
 
+from honed.networks.detection.masks import MaskBranch
 from honed.networks.detection.small_detector import Seen
 
 MOST, CANDIDATES = 300, 1000
 
 
 class Found(NamedTuple):
-    """Objects of one picture, the surest first: boxes (k, 4) in pixels, scores (k,) 0 to 1, labels (k,) int."""
+    """Objects of one picture, the surest first.
+
+    Parameters
+    ----------
+    boxes : Tensor (k, 4)
+        In pixels, within the picture.
+    scores : Tensor (k,)
+        0 to 1.
+    labels : Tensor (k,), int
+    masks : Tensor (k, GRID, GRID), optional
+        How likely each cell of the box belongs to the object, 0 to 1.
+    """
 
     boxes: torch.Tensor
     scores: torch.Tensor
     labels: torch.Tensor
+    masks: torch.Tensor | None = None
 
 
 @torch.no_grad()
 def found_objects(
     seen: Seen, sizes: list[tuple[int, int]], *, least_score: float = 0.02, most_overlap: float = 0.6,
-    by_class: bool = True, most: int = MOST,
+    by_class: bool = True, most: int = MOST, masks: MaskBranch | None = None,
 ) -> list[Found]:  # fmt: skip
     """Objects of every picture.
 
@@ -40,28 +53,36 @@ def found_objects(
         False: boxes hide each other whatever their class, and the score is the objectness alone.
     most : int
         Objects a picture.
+    masks : MaskBranch, optional
+        Says the outlines of what is found.
     """
     surest, labels = seen.classes.sigmoid().max(dim=-1)
     scores = seen.objectness.sigmoid()
     if by_class and seen.classes.shape[-1] > 1:
         scores = scores * surest
-    return [
-        _of_picture(seen.boxes[i], scores[i], labels[i], size, least_score, most_overlap, by_class, most)
-        for i, size in enumerate(sizes)
-    ]
+    answers = []
+    for i, size in enumerate(sizes):
+        groups = labels[i] if by_class else torch.zeros_like(labels[i])
+        places = kept_places(seen.boxes[i], scores[i], groups, size, least_score, most_overlap)[:most]
+        boxes, outlines = _cut(seen.boxes[i][places], size), None
+        if masks is not None and seen.shared is not None:
+            picture = torch.full_like(places, i)
+            outlines = masks(seen.shared, seen.features[i][places], picture, boxes).sigmoid()
+        answers.append(Found(boxes, scores[i][places], labels[i][places], outlines))
+    return answers
 
 
-def _of_picture(
-    boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, size: tuple[int, int], least_score: float,
-    most_overlap: float, by_class: bool, most: int,
-) -> Found:  # fmt: skip
-    scores, places = scores.topk(min(CANDIDATES, len(scores)))
-    boxes = boxes[places]
-    limits = boxes.new_tensor([size[1], size[0], size[1], size[0]])
-    boxes = torch.minimum(boxes.clamp(min=0), limits)
-    wide_enough = ((boxes[:, 2:] - boxes[:, :2]) > 1e-3).all(dim=1)
-    stay = (scores >= least_score) & wide_enough
-    boxes, scores, labels = boxes[stay], scores[stay], labels[places][stay]
-    groups = labels if by_class else torch.zeros_like(labels)
-    kept = batched_nms(boxes, scores, groups, most_overlap)[:most]
-    return Found(boxes[kept], scores[kept], labels[kept])
+def kept_places(
+    boxes: torch.Tensor, scores: torch.Tensor, groups: torch.Tensor, size: tuple[int, int],
+    least_score: float, most_overlap: float,
+) -> torch.Tensor:  # fmt: skip
+    """Places whose boxes are told, the surest first."""
+    found = scores.topk(min(CANDIDATES, len(scores)))
+    cut = _cut(boxes[found.indices], size)
+    stay = (found.values >= least_score) & ((cut[:, 2:] - cut[:, :2]) > 1e-3).all(dim=1)
+    places, cut = found.indices[stay], cut[stay]
+    return places[batched_nms(cut, scores[places], groups[places], most_overlap)]
+
+
+def _cut(boxes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return torch.minimum(boxes.clamp(min=0), boxes.new_tensor([size[1], size[0], size[1], size[0]]))

@@ -11,37 +11,63 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from honed.networks.detection.assign import area, assign, overlaps, padded_targets
+from honed.networks.detection.assign import area, assign, overlaps
+from honed.networks.detection.masks import MaskBranch, mask_loss, masks_over
 from honed.networks.detection.small_detector import Seen
+from honed.networks.detection.truth import Truth
 
-SIDES_WEIGHT, CLASS_WEIGHT = 2.0, 1.0
+SIDES_WEIGHT, CLASS_WEIGHT, MASKS_WEIGHT = 2.0, 1.0, 1.0
+MOST_MASKS, LEAST_FIT = 24, 0.5
+"""Masks learnt for each picture of a batch; overlap of a box with its object from which its mask is learnt."""
 
 
-def detector_loss(seen: Seen, targets: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+def detector_loss(seen: Seen, truth: Truth, masks: MaskBranch | None = None) -> dict[str, torch.Tensor]:
     """The parts of the loss, each divided by the summed quality of the places that learn an object.
 
     Parameters
     ----------
     seen : Seen
-    targets : list of (boxes (k, 4) float in pixels, labels (k,) int), one a picture; k may be 0.
+    truth : Truth
+    masks : MaskBranch, optional
+        Learns the outlines too, where the truth has them.
 
     Returns
     -------
     dict
-        ``objectness``, ``classes``, ``sides``; training lowers their sum.
+        ``objectness``, ``classes``, ``sides`` and, with ``masks``, ``masks``; training lowers their sum.
     """
-    boxes, labels, real = padded_targets(targets)
-    boxes, labels, real = (x.to(seen.boxes.device) for x in (boxes, labels, real))
-    quality, owner = assign(seen, boxes, real)
+    truth = truth.to(seen.boxes.device)
+    quality, owner = assign(seen, truth.boxes, truth.real)
     total = quality.sum().clamp(min=1.0)
     focus = (quality - seen.objectness.sigmoid()).abs().detach() ** 2
     objectness = (focus * cross_entropy(seen.objectness, quality, reduction="none")).sum() / total
     at = quality > 0
-    weight, rows = quality[at], at.nonzero(as_tuple=True)
-    wanted, kinds = boxes[rows[0], owner[at]], labels[rows[0], owner[at]]
+    weight, pictures = quality[at], at.nonzero(as_tuple=True)[0]
+    wanted, kinds = truth.boxes[pictures, owner[at]], truth.labels[pictures, owner[at]]
     sides = ((1 - generalised_overlaps(seen.boxes[at], wanted)) * weight).sum() / total
     classes = (class_loss(seen.classes[at], kinds) * weight).sum() / total
-    return {"objectness": objectness, "classes": classes * CLASS_WEIGHT, "sides": sides * SIDES_WEIGHT}
+    parts = {"objectness": objectness, "classes": classes * CLASS_WEIGHT, "sides": sides * SIDES_WEIGHT}
+    if masks is not None and truth.masks is not None and seen.shared is not None:
+        parts["masks"] = MASKS_WEIGHT * _masks_loss(masks, seen, truth, at, owner[at], weight)
+    return parts
+
+
+def _masks_loss(
+    branch: MaskBranch, seen: Seen, truth: Truth, at: torch.Tensor, owner: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Over the boxes as they are found now, at most ``MOST_MASKS`` of them by chance."""
+    assert seen.shared is not None and truth.masks is not None
+    pictures = at.nonzero(as_tuple=True)[0]
+    boxes, wanted = seen.boxes[at].detach(), truth.boxes[pictures, owner]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    fit = (overlaps(boxes, wanted) > LEAST_FIT) & (sides > 1).all(dim=1)
+    rows = fit.nonzero(as_tuple=True)[0]
+    most = MOST_MASKS * len(at)
+    if len(rows) > most:
+        rows = rows[torch.randperm(len(rows), device=rows.device)[:most]]
+    logits = branch(seen.shared, seen.features[at][rows], pictures[rows], boxes[rows])
+    truths = masks_over(boxes[rows], truth.masks[pictures[rows], owner[rows]].float() / 255, wanted[rows])
+    return mask_loss(logits, truths, weight[rows])
 
 
 def class_loss(logits: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, relu
 
+from honed.networks.detection.masks import MaskBranch
 from honed.networks.pictures.small_backbone import SmallBackbone
 
 STRIDES = (8, 16, 32, 64)
@@ -38,15 +39,18 @@ class Seen(NamedTuple):
         x1, y1, x2, y2 in pixels of the padded picture.
     centres : Tensor (a, 2)
         Where the places lie, x and y in pixels.
-    strides : Tensor (a,)
-        Pixels between neighbouring places.
+    features : Tensor (n, a, width)
+        What the box was said from; the masks are said from it too.
+    shared : Tensor (n, SHARED, h / 4, w / 4), optional
+        The map that all masks of a picture share; None where the network has no masks.
     """
 
     objectness: torch.Tensor
     classes: torch.Tensor
     boxes: torch.Tensor
     centres: torch.Tensor
-    strides: torch.Tensor
+    features: torch.Tensor
+    shared: torch.Tensor | None = None
 
 
 def _convolution(n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -97,9 +101,18 @@ class SmallDetector(nn.Module):
         Its last three maps are used; a new one if left out.
     width, depth : int
         Channels of pyramid and head; convolutions of each of the head's two towers.
+    masks : bool
+        Whether the outlines of objects are learnt too.
     """
 
-    def __init__(self, n_classes: int, backbone: SmallBackbone | None = None, width: int = 64, depth: int = 2) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        backbone: SmallBackbone | None = None,
+        width: int = 64,
+        depth: int = 2,
+        masks: bool = False,
+    ) -> None:
         super().__init__()
         self.n_classes, self.width, self.depth = n_classes, width, depth
         self.backbone = backbone or SmallBackbone()
@@ -110,15 +123,19 @@ class SmallDetector(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.constant_(self.objectness.bias, -math.log(99))  # type: ignore[arg-type]
+        self.masks = MaskBranch(self.backbone.widths[-4], width) if masks else None
 
     def forward(self, pixels: torch.Tensor) -> Seen:
         """See the class."""
-        levels = self.pyramid(self.backbone.maps(pixels)[-3:])
+        maps = self.backbone.maps(pixels)
+        levels = self.pyramid(maps[-3:])
         found = [self._level(x, i) for i, x in enumerate(levels)]
-        objectness, classes, boxes, centres, strides = zip(*found, strict=True)
+        objectness, classes, boxes, centres, features = zip(*found, strict=True)
+        shared = self.masks.shared(maps[-4], levels[0]) if self.masks else None
         return Seen(
-            torch.cat(objectness, 1), torch.cat(classes, 1), torch.cat(boxes, 1), torch.cat(centres), torch.cat(strides)
-        )
+            torch.cat(objectness, 1), torch.cat(classes, 1), torch.cat(boxes, 1), torch.cat(centres),
+            torch.cat(features, 1), shared,
+        )  # fmt: skip
 
     def _level(self, x: torch.Tensor, level: int) -> tuple[torch.Tensor, ...]:
         stride = STRIDES[level]
@@ -128,7 +145,7 @@ class SmallDetector(nn.Module):
         sides = self.sides(where).flatten(2).transpose(1, 2).float().clamp(-4, 5).exp() * stride
         centres = centres_of(x.shape[-2], x.shape[-1], stride, sides)
         boxes = torch.cat([centres - sides[..., :2], centres + sides[..., 2:]], dim=-1)
-        return objectness, classes, boxes, centres, torch.full_like(centres[:, 0], stride)
+        return objectness, classes, boxes, centres, where.flatten(2).transpose(1, 2)
 
     def with_classes(self, n_classes: int) -> SmallDetector:
         """New rows for a user's classes, all else as it is; the rows start at zero, so that objectness alone decides."""

@@ -1,0 +1,77 @@
+"""What a batch of pictures really shows: boxes, classes and, where known, masks, padded to one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+MASK_SIDE = 56
+"""A mask is kept as this many by this many values over its box."""
+
+
+class Objects(NamedTuple):
+    """Objects of one picture.
+
+    Parameters
+    ----------
+    boxes : Tensor (k, 4)
+        x1, y1, x2, y2 in pixels.
+    labels : Tensor (k,), int
+    masks : Tensor (k, MASK_SIDE, MASK_SIDE), uint8, optional
+        Share of each cell of the box that the object fills, 0 to 255.
+    """
+
+    boxes: torch.Tensor
+    labels: torch.Tensor
+    masks: torch.Tensor | None = None
+
+
+class Truth(NamedTuple):
+    """Objects of n pictures, at most m each.
+
+    Parameters
+    ----------
+    boxes : Tensor (n, m, 4)
+    labels : Tensor (n, m), int
+    real : Tensor (n, m), bool
+        False where a picture has fewer objects.
+    masks : Tensor (n, m, MASK_SIDE, MASK_SIDE), uint8, optional
+    """
+
+    boxes: torch.Tensor
+    labels: torch.Tensor
+    real: torch.Tensor
+    masks: torch.Tensor | None = None
+
+    @classmethod
+    def of(cls, pictures: Sequence[Objects | tuple[torch.Tensor, torch.Tensor]]) -> Truth:
+        """Pad the objects of each picture."""
+        objects = [Objects(*some) for some in pictures]
+        most = max(1, *(len(some.boxes) for some in objects))
+        found = cls(
+            torch.zeros(len(objects), most, 4),
+            torch.zeros(len(objects), most, dtype=torch.long),
+            torch.tensor([len(some.boxes) for some in objects])[:, None] > torch.arange(most)[None],
+        )
+        for i, some in enumerate(objects):
+            found.boxes[i, : len(some.boxes)], found.labels[i, : len(some.boxes)] = some.boxes, some.labels
+        if any(some.masks is None for some in objects):
+            return found
+        masks = torch.zeros(len(objects), most, MASK_SIDE, MASK_SIDE, dtype=torch.uint8)
+        for i, some in enumerate(objects):
+            masks[i, : len(some.boxes)] = some.masks
+        return found._replace(masks=masks)
+
+    def to(self, device: torch.device | str) -> Truth:
+        """The same on another device."""
+        return Truth(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
+
+
+def mask_in_box(mask: np.ndarray, box_xyxy: Sequence[float], side: int = MASK_SIDE) -> np.ndarray:  # type: ignore[type-arg]
+    """A mask (h, w) bool of a whole picture as shares (side, side) uint8, 0 to 255, over its box."""
+    whole = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR, box=tuple(float(v) for v in box_xyxy)))
