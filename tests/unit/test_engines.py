@@ -139,7 +139,7 @@ def test_unknown_and_unfit_engines(model: Model, bundle_of_words: Path) -> None:
 def test_a_missing_package_is_said(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     from honed.engines import kinds
 
-    monkeypatch.setattr(kinds, "_installed", lambda package: package != "openvino")
+    monkeypatch.setattr(kinds, "installed", lambda package: package != "openvino")
     assert "openvino" in missing(KINDS["openvino-fp32"])
     with pytest.raises(BundleError, match=r"B031.*openvino"):
         with_engine(model, "openvino-fp32")
