@@ -64,7 +64,7 @@ class MaskBranch(nn.Module):
         rois = torch.cat([picture[:, None].to(boxes.dtype), boxes], dim=1)
         cut = roi_align(shared.float(), rois, GRID, 1 / STRIDE, sampling_ratio=2, aligned=True).flatten(2)
         x = torch.cat([cut, place_in_box(len(cut), cut)], dim=1)
-        values = self.values(features).float().split([(n_in + 1) * n_out for n_in, n_out in SIZES], dim=1)
+        values = self.values(features.float()).float().split([(n_in + 1) * n_out for n_in, n_out in SIZES], dim=1)
         for layer, ((n_in, n_out), some) in enumerate(zip(SIZES, values, strict=True)):
             weight, bias = some[:, : n_in * n_out].reshape(-1, n_out, n_in), some[:, n_in * n_out :, None]
             x = torch.bmm(weight, x) + bias
