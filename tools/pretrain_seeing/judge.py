@@ -12,7 +12,8 @@ from shared import normalised
 from honed.metrics.detection.averages import average_precision
 from honed.metrics.detection.data import gather_detections, gather_truths
 from honed.metrics.detection.matching import match
-from honed.networks.detection.decode import Found, found_objects
+from honed.networks.detection.decode import found_objects
+from honed.networks.detection.found import Found
 from honed.networks.detection.small_detector import SmallDetector
 from honed.networks.detection.truth import Objects
 from honed.scenes import KEPT_BACK, PARTS, render_single

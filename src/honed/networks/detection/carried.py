@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from honed.errors import ZooError
-from honed.networks.detection.decode import Found, found_objects
+from honed.networks.detection.decode import found_objects
+from honed.networks.detection.found import Found
 from honed.networks.detection.small_detector import SmallDetector, padded
 from honed.networks.pictures.small_backbone import SmallBackbone
 

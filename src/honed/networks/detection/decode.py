@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torchvision.ops import batched_nms
 
+from honed.networks.detection.found import Found
 from honed.networks.detection.masks import MaskBranch
 from honed.networks.detection.small_detector import Seen
 
 MOST, CANDIDATES = 300, 1000
-
-
-class Found(NamedTuple):
-    """Objects of one picture, the surest first.
-
-    Parameters
-    ----------
-    boxes : Tensor (k, 4)
-        In pixels, within the picture.
-    scores : Tensor (k,)
-        0 to 1.
-    labels : Tensor (k,), int
-    masks : Tensor (k, GRID, GRID), optional
-        How likely each cell of the box belongs to the object, 0 to 1.
-    """
-
-    boxes: torch.Tensor
-    scores: torch.Tensor
-    labels: torch.Tensor
-    masks: torch.Tensor | None = None
 
 
 @torch.no_grad()
