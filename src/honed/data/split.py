@@ -151,6 +151,8 @@ def _strata(targets: Array) -> Array:
         frequency = targets.sum(axis=0)
         rarest = np.where(targets == 1, frequency, np.iinfo(np.int64).max).argmin(axis=1)
         return np.where(targets.any(axis=1), rarest, -1)
+    if targets.dtype.kind == "O":
+        return np.zeros(len(targets), dtype=np.int64)
     if targets.dtype.kind == "f":
         return np.digitize(targets, np.nanquantile(targets, [0.2, 0.4, 0.6, 0.8]))
     return targets

@@ -130,7 +130,8 @@ def _targets(model: Model, table: Table) -> tuple[Array, Array]:
     known = np.flatnonzero(~strange)
     some = model.task.targets(table.take(known), model.problem)
     shape = (table.n_rows, *some.shape[1:])
-    targets = np.full(shape, UNKNOWN if some.ndim == 1 else 0, dtype=some.dtype)
+    blank = None if some.dtype.kind == "O" else UNKNOWN if some.ndim == 1 else 0
+    targets = np.full(shape, blank, dtype=some.dtype)
     targets[known] = some
     return targets, strange
 
@@ -201,6 +202,7 @@ def _assemble(
         forgetting=doubt.forgetting(model, background.base_embed),
         worst_errors=errors.worst_errors(model, inputs, truth, answers),
         scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
+        details=model.task.judging.details(truth, predicted, model.problem.labels, seed),
         findings=findings,
         seconds=time.monotonic() - begin,
         medium=model.task.facts.input_kinds[0],

@@ -13,6 +13,7 @@ from honed.metrics.classification import by_label, confusion_matrix
 from honed.metrics.intervals import Interval, bootstrap_interval, wilson
 from honed.model import Model
 from honed.tasks.contract import Array, Decision, Predictions
+from honed.tasks.judging import Counts
 
 CLASS_RESAMPLES = 300
 
@@ -50,12 +51,9 @@ def class_results(model: Model, targets: Array, predicted: Array, seed: int) -> 
     labels = model.problem.labels
     if not labels:
         return []
-    if targets.ndim == 2:
-        truth, given = targets == 1, predicted == 1
-    else:
-        truth, given = targets[:, None] == np.arange(len(labels)), predicted[:, None] == np.arange(len(labels))
-    hits, n_true, n_given = (truth & given).sum(0), truth.sum(0), given.sum(0)
-    f1 = _f1_intervals(truth, given, seed)
+    counts = model.task.judging.counts(targets, predicted, len(labels))
+    hits, n_true, n_given = counts.hits.sum(0), counts.true.sum(0), counts.given.sum(0)
+    f1 = _f1_intervals(counts, seed)
     return [
         ClassResult(
             label,
@@ -68,11 +66,11 @@ def class_results(model: Model, targets: Array, predicted: Array, seed: int) -> 
     ]
 
 
-def _f1_intervals(truth: Array, given: Array, seed: int) -> list[Estimate]:
-    """Bootstrap of all labels at once: each label's rows fall into hit, missed, false or neither."""
-    n = len(truth)
+def _f1_intervals(told: Counts, seed: int) -> list[Estimate]:
+    """Bootstrap of all labels at once: what is true or given of each label is hit, missed or false, other rows are neither."""
+    n = max(len(told.true), int((told.true + told.given - told.hits).sum(0).max(initial=0)))
     rng = np.random.default_rng(seed)
-    hits, missed, false = (truth & given).sum(0), (truth & ~given).sum(0), (~truth & given).sum(0)
+    hits, missed, false = told.hits.sum(0), (told.true - told.hits).sum(0), (told.given - told.hits).sum(0)
     found = []
     for counts in np.stack([hits, missed, false], axis=1):
         value = 2 * counts[0] / max(1, 2 * counts[0] + counts[1] + counts[2])
@@ -89,32 +87,26 @@ def _f1_intervals(truth: Array, given: Array, seed: int) -> list[Estimate]:
 
 def confusion(model: Model, targets: Array, predicted: Array) -> list[list[int]]:
     """Counts by true (rows) and given label (columns); empty for several labels a row and for numbers."""
-    if not model.problem.labels or targets.ndim == 2:
+    if not model.problem.labels or targets.ndim == 2 or targets.dtype.kind == "O":
         return []
     matrix: list[list[int]] = confusion_matrix(targets, predicted, len(model.problem.labels)).tolist()
     return matrix
-
-
-def right_rows(targets: Array, predicted: Array) -> Array:
-    """True where an answer is right (all labels of a row, for several)."""
-    found: Array = (targets == predicted).all(axis=1) if targets.ndim == 2 else targets == predicted
-    return found
 
 
 def calibration(
     model: Model, outputs: Array, answers: Predictions, targets: Array, seed: int
 ) -> CalibrationResult | None:
     """Expected calibration error with its interval, the same without the temperature, and reliability bins."""
-    if answers.confidence is None or len(targets) < 20:
+    graded = model.task.judging.graded(targets, answers)
+    if graded is None or len(graded[0]) < 20:
         return None
-    right = right_rows(targets, answers.encoded).astype(float)
-    confidence = np.asarray(answers.confidence, dtype=float)
+    confidence, right = graded
     value = expected_calibration_error(confidence, right)
     rng = np.random.default_rng(seed)
     rows = (rng.integers(0, len(right), len(right)) for _ in range(200))
     low, high = np.percentile([expected_calibration_error(confidence[r], right[r]) for r in rows], [2.5, 97.5])
     plain = model.task.decode(outputs, model.problem, Decision(thresholds=model.decision.thresholds))
-    before = expected_calibration_error(np.asarray(plain.confidence, dtype=float), right)
+    before = expected_calibration_error(*(model.task.judging.graded(targets, plain) or graded))
     bins = [CalibrationBin(*bin_) for bin_ in reliability_bins(confidence, right)]
     error = Estimate(value, min(value, float(low)), max(value, float(high)))
     return CalibrationResult(error, before, model.decision.temperature, bins, *error_by_chance(confidence, seed))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from honed.finding import Finding
+from honed.tasks.judging import Detail
 
 Answer = Literal["ship", "ship with care", "do not ship", "cannot tell"]
 
@@ -185,6 +186,8 @@ class Evaluation:
     seconds: float = 0.0
     medium: str = "text"
     """Kind of input: "text", "image", ..."""
+    details: list[Detail] = field(default_factory=list)
+    """Tables that only answers of one kind have."""
 
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as plain JSON types."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from honed.evaluation.figures import estimate, right_rows
+from honed.evaluation.figures import estimate
 from honed.evaluation.results import RobustnessResult
 from honed.media.medium import apply
 from honed.metrics.intervals import bootstrap_interval, paired_difference, wilson
@@ -49,8 +49,9 @@ def _one(
     score = bootstrap_interval(metric.score, truth, after, n=300, seed=seed)
     better, worse = (before, after) if metric.higher_is_better else (after, before)
     drop = paired_difference(metric.score, truth, better, worse, n=300, seed=seed)
-    same = right_rows(before, after) if before.dtype.kind != "f" else np.isclose(before, after, rtol=0.05)
-    broken = np.flatnonzero(~same & (right_rows(truth, before) if before.dtype.kind != "f" else ~same))
+    judging = model.task.judging
+    same = judging.same(before, after)
+    broken = np.flatnonzero(~same & (judging.right(truth, before) if truth.dtype.kind != "f" else ~same))
     medium = model.task.medium
     example = (medium.shown(chosen[broken[0]]), medium.shown(edited[broken[0]])) if len(broken) else ("", "")
     return RobustnessResult(

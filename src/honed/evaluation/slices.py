@@ -44,7 +44,7 @@ def found_slices(model: Model, inputs: list[Input], targets: Array, predicted: A
     if not parts:
         return []
     half = np.random.default_rng(seed).random(len(inputs)) < 0.5
-    errors = _row_errors(targets, predicted)
+    errors = model.task.judging.errors(targets, predicted)
     suspects = []
     for name, member in parts.items():
         look = member & half
@@ -60,17 +60,11 @@ def found_slices(model: Model, inputs: list[Input], targets: Array, predicted: A
     ]
 
 
-def _row_errors(targets: Array, predicted: Array) -> Array:
-    if targets.ndim == 2:
-        return (targets != predicted).mean(axis=1)
-    return (targets != predicted).astype(float) if targets.dtype.kind == "i" else np.abs(targets - predicted)
-
-
 def _compared(
     model: Model, kind: Any, parts: list[tuple[str, Array]], targets: Array, predicted: Array, seed: int
 ) -> list[SliceResult]:
     metric = model.task.metrics(model.problem)[0]
-    errors = _row_errors(targets, predicted)
+    errors = model.task.judging.errors(targets, predicted)
     results = []
     for name, member in parts:
         inside = bootstrap_interval(metric.score, targets[member], predicted[member], n=300, seed=seed)

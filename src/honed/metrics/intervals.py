@@ -38,8 +38,13 @@ def bootstrap_interval(
 ) -> Interval:
     """A score with its percentile bootstrap interval; rows are drawn with replacement (Efron, 1979).
 
-    For plain shares of right rows (accuracy) the exact Wilson interval is used, for it costs nothing.
+    For plain shares of right rows (accuracy) the exact Wilson interval is used, for it costs nothing. A score may bring an
+    interval of its own as ``score.interval(targets, predicted, n=, seed=)``.
     """
+    own = getattr(score, "interval", None)
+    if own is not None:
+        found: Interval = own(targets, predicted, n=n, seed=seed)
+        return found
     value = score(targets, predicted)
     if len(targets) == 0 or not np.isfinite(value):
         return Interval(value, value, value)
@@ -47,7 +52,7 @@ def bootstrap_interval(
         return wilson(float((targets == predicted).sum()), len(targets))
     resamples = np.array([score(targets[rows], predicted[rows]) for rows in _resamples(len(targets), n, seed)])
     low, high = np.nanpercentile(resamples, [2.5, 97.5])
-    if low == high and targets.dtype.kind != "f" and value in (0.0, 1.0):  # without a mistake resamples all look alike
+    if low == high and targets.dtype.kind in "iub" and value in (0.0, 1.0):  # without a mistake resamples all look alike
         return wilson(value * len(targets), len(targets))
     return Interval(value, float(min(low, value)), float(max(high, value)))
 
@@ -55,7 +60,12 @@ def bootstrap_interval(
 def paired_difference(
     score: Score, targets: Array, first: Array, second: Array, *, n: int = N_RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Score of ``first`` minus score of ``second`` on the same rows, with its bootstrap interval."""
+    """Score of ``first`` minus score of ``second`` on the same rows, with its bootstrap interval or, where the score has it,
+    that of ``score.difference(targets, first, second, n=, seed=)``."""
+    own = getattr(score, "difference", None)
+    if own is not None:
+        difference: Interval = own(targets, first, second, n=n, seed=seed)
+        return difference
     value = score(targets, first) - score(targets, second)
     if len(targets) == 0 or not np.isfinite(value):
         return Interval(value, value, value)

@@ -27,6 +27,8 @@ class Decision:
         How much a missed example of each label costs, relative to the others; empty: all alike.
     half_width : float
         Half of the 90 % prediction interval (regression), in the unit of the target.
+    shift : float
+        Added to the log odds of a score after the temperature (objects).
     """
 
     temperature: float = 1.0
@@ -34,6 +36,7 @@ class Decision:
     thresholds: tuple[float, ...] = ()
     costs: tuple[float, ...] = ()
     half_width: float = 0.0
+    shift: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The decision as plain JSON types."""
@@ -52,9 +55,10 @@ class Predictions:
     Parameters
     ----------
     encoded : array of length n
-        In the encoding of the targets: class index (n,), 0/1 matrix (n, labels) or number (n,).
+        In the encoding of the targets: class index (n,), 0/1 matrix (n, labels) or number (n,); packed objects (n, width).
     labels : list of length n
-        In the words of the data: a string, a list of strings (multi-label), or a float.
+        In the words of the data: a string, a list of strings (multi-label), a float, or a list of objects (dictionaries
+        with ``label``, ``score``, ``box``).
     probabilities : array (n, labels) or None
         Calibrated, float32; rows add up to 1 except for multi-label.
     confidence : array (n,) or None

@@ -20,6 +20,7 @@ from honed.finding import Finding
 from honed.media.medium import Medium
 from honed.media.registry import medium_of
 from honed.tasks.answers import Array, Decision, Metric, Predictions
+from honed.tasks.judging import Judging
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +76,14 @@ class Facts:
         With few rows, drawing inputs of one label together before a head is fitted is worth its time.
     automatic : bool
         It is taken by itself for data of its kinds of input and output; else only when named.
+    frozen_head : bool
+        The network has a ``head`` that :meth:`Task.head_from` can fit while the rest stays frozen.
+    few_rows : int
+        Below so many labelled rows methods are compared by cross-validation, not on held-out rows.
+    bases : str
+        The kind of base it starts from, where that is not its kind of input.
+    race : bool
+        A few learning rates are tried on a part of the rows before the fine-tuning.
     """
 
     input_kinds: tuple[str, ...]
@@ -86,6 +95,15 @@ class Facts:
     needs_base: bool = True
     contrastive: bool = False
     automatic: bool = False
+    frozen_head: bool = False
+    few_rows: int = 400
+    bases: str = ""
+    race: bool = True
+
+    @property
+    def base_kind(self) -> str:
+        """The kind of base it starts from where none is named."""
+        return self.bases or self.input_kinds[0]
 
 
 @dataclass(frozen=True)
@@ -152,8 +170,10 @@ class Network(Protocol):
     def save(self, folder: Path) -> None:
         """Write weights and preprocessing into ``folder`` (safetensors and JSON only)."""
 
-    # A network may also have ``collate_varied(encoded, rng)``, which training calls instead of ``collate``;
-    # ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set before training.
+    # A network may also have ``collate_varied(encoded, targets, rng)``, which training calls instead of ``collate`` and which
+    # gives a batch and the targets that go with it; ``settle(rows, batch)``, which makes outputs of what an engine computed
+    # for a batch (arrays); ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set
+    # before training; ``usual_epochs(n)``, passes over n examples; ``natural_rate``, its highest learning rate.
 
 
 @dataclass(frozen=True)
@@ -236,9 +256,11 @@ class Sample:
 
 
 def labelled(targets: Array) -> Array:
-    """True for the rows that have a target: encoded targets are -1 or NaN where it is missing."""
+    """True for the rows that have a target: encoded targets are -1, NaN or None where it is missing."""
     if targets.ndim == 2:
         return np.ones(len(targets), dtype=bool)
+    if targets.dtype.kind == "O":
+        return np.array([target is not None for target in targets], dtype=bool)
     there: Array = np.isfinite(targets) & ((targets != -1) | (targets.dtype.kind != "i"))
     return there
 
@@ -283,7 +305,9 @@ class Task(ABC):
 
     @abstractmethod
     def targets(self, table: Table, problem: Problem) -> Array:
-        """One encoded target per row. Raises DataError [D023] for labels the problem does not know."""
+        """One encoded target per row: numbers, or objects (an array of them) where rows have several parts.
+
+        Raises DataError [D023] for labels the problem does not know."""
 
     # --- models -----------------------------------------------------------------------------------------------
     @abstractmethod
@@ -301,6 +325,17 @@ class Task(ABC):
     def fit_head(self, features: Array, targets: Array, problem: Problem, config: Any, seed: int) -> dict[str, Array]:
         """Weight (outputs, d) and bias (outputs,) of a linear head on frozen features (facts.linear_head)."""
         raise TypeError(f"{self.name} has no linear head")
+
+    def head_from(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem, config: Any,
+                  seed: int) -> dict[str, Array]:  # fmt: skip
+        """Weight and bias of the head of a frozen network whose head reads more than one vector a row (facts.frozen_head)."""
+        raise TypeError(f"{self.name} has no head that is fitted on a frozen network")
+
+    def goodness(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> float:
+        """What tells outputs apart that score alike: minus the loss, where the loss can be had from outputs."""
+        import torch
+
+        return -float(self.loss(torch.as_tensor(outputs), torch.as_tensor(targets), problem, config)["loss"])
 
     def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
         """Weight and bias of a head made from the names of the labels alone, or None where that makes no sense."""
@@ -330,6 +365,11 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, problem: Problem) -> list[Metric]:
         """The figures this task is judged by; the first decides."""
+
+    @property
+    def judging(self) -> Judging:
+        """How answers are compared with the truth row by row, and what else is told of them."""
+        return Judging()
 
     @abstractmethod
     def schemas(self, problem: Problem) -> Schemas:

@@ -22,7 +22,7 @@ from honed.networks.learning import shape_for_learning
 from honed.networks.precision import autocast
 from honed.tasks.contract import Decision, Problem
 from honed.tasks.registry import get_task
-from honed.training.loop import collated
+from honed.training.loop import as_tensor, collated
 from honed.zoo.resolve import resolve
 
 # --- the data: {n_train} rows to learn from, {n_validation} to choose with
@@ -36,7 +36,7 @@ rows = np.load("{rows}")
 train_rows, validation_rows = rows["train"], rows["validation"]
 
 # --- the network: the base with the head that the probe found
-network = task.build(resolve(config.base, kind=task.facts.input_kinds[0]), problem, settings, {seed})
+network = task.build(resolve(config.base, kind=task.facts.base_kind), problem, settings, {seed})
 head = np.load("{head}")
 with torch.no_grad():
     network.head.weight.copy_(torch.from_numpy(head["weight"]))
@@ -86,13 +86,14 @@ for epoch in range(EPOCHS):
     batches = epoch_batches([row["length"] for row in encoded], epoch)
     total = EPOCHS * len(batches)
     warm = max(1, round(WARM_UP * total))
-    for number, batch in enumerate(batches):
+    for number, rows in enumerate(batches):
         factor = min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
         for group in optimizer.param_groups:
             group["lr"] = group["top"] * factor
         with autocast(PRECISION):
-            outputs = network(collated(network, [encoded[i] for i in batch], (SEED, epoch, number)))
-        loss = task.loss(outputs, torch.as_tensor(truth[batch]), problem, settings)["loss"]
+            batch, wanted = collated(network, [encoded[i] for i in rows], truth[rows], (SEED, epoch, number))
+            outputs = network(batch)
+        loss = task.loss(outputs, as_tensor(wanted), problem, settings)["loss"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)

@@ -24,8 +24,8 @@ MODEL_IS_LARGE = 200_000_000
 """Above so many parameters, low-rank adapters train instead of all weights."""
 LEARNING_RATE, LORA_RATE, HEAD_RATE = 1e-4, 1e-3, 1e-4
 """Highest rates for batches of ``BATCH`` examples; larger batches learn faster by the square root of their size."""
-BATCH, LARGE_BATCH, MANY_ROWS = 32, 64, 4000
-"""Examples in one optimizer step, and with so many training rows that steps are plenty."""
+BATCH, MANY_ROWS = 32, 4000
+"""Examples in one optimizer step; twice as many with so many training rows that steps are plenty."""
 FACTORS = (1.0, 0.5, 2.0, 0.25, 0.7, 1.4)
 """Learning rates that start the race, as multiples of the default, the strongest default first."""
 RACE_ROWS = 1000
@@ -90,7 +90,8 @@ class FineTuneRecipe(Recipe):
             return Plan(**facts)
         plan, lora = first_plan(session, network, encoded)
         session.remember("lora", lambda: lora)
-        if session.config.training.race > 1 and session.config.training.learning_rate == 0:
+        raced = session.task.facts.race and session.config.training.race > 1
+        if raced and session.config.training.learning_rate == 0:
             plan = race(session, network, encoded, part, plan)
         write_json(kept, {**dataclasses.asdict(plan), "lora": lora})
         return plan
@@ -127,14 +128,15 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     if wanted == "auto" and n_parameters > MODEL_IS_LARGE:
         wanted = "lora"
     longest = max(item["length"] for item in encoded)
-    size = settings.batch_size or (LARGE_BATCH if len(encoded) >= MANY_ROWS else BATCH)
+    usual = getattr(network, "usual_batch", BATCH)
+    size = settings.batch_size or (2 * usual if len(encoded) >= MANY_ROWS else usual)
     room = memory.make_it_fit(network, size, longest, settings.memory_limit_mib, wanted)
     session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
     session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
-    epochs = settings.epochs or round(default_epochs(len(encoded)) * getattr(network, "epochs_factor", 1.0))
+    epochs = settings.epochs or getattr(network, "usual_epochs", default_epochs)(len(encoded))
     session.choose("training.epochs", epochs, _origin(settings.epochs > 0), f"for {len(encoded):,} training rows")
-    faster = math.sqrt(room.batch_size / BATCH)
+    faster = math.sqrt(room.batch_size / usual)
     plan = Plan(
         epochs,
         room.batch_size,

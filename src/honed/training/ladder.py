@@ -70,17 +70,18 @@ def climb(
 def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
     """The rungs of this task, lazily: the last ones depend on those before."""
     facts, last = session.task.facts, ORDER.index(session.config.training.stop_after)
+    head = facts.linear_head or facts.frozen_head
     for baseline in session.task.baselines(session.problem, session.settings):
         yield BaselineRecipe(baseline)
     if facts.zero_shot and last >= 1:
         yield ZeroShotRecipe(session.task.zero_shot_title)
-    if facts.linear_head and last >= 2:
+    if head and last >= 2:
         yield ProbeRecipe()
     if facts.contrastive and last >= 3:
         yield ContrastiveRecipe()
-    if facts.linear_head and last >= 4:
+    if head and last >= 4:
         yield FineTuneRecipe()
-    if facts.linear_head and last >= 5:
+    if head and last >= 5:
         yield SoupRecipe(_predictor(ladder, "probe"), _predictor(ladder, "fine-tune"))
 
 

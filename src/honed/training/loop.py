@@ -156,11 +156,11 @@ def _epoch(
             keeper.save(epoch, position, every=True)
             return False
         set_rate(optimizer, done, total)
-        batch = to_device(collated(network, [encoded[row] for row in rows], (plan.seed, epoch, position)), device)
-        wanted = torch.as_tensor(targets[rows], device=device)
+        plain, wanted = collated(network, [encoded[row] for row in rows], targets[rows], (plan.seed, epoch, position))
+        batch = to_device(plain, device)
         with autocast(plan.precision, device.type):
             outputs = network(batch)
-        loss = task.loss(outputs, wanted, problem, settings)["loss"]
+        loss = task.loss(outputs, as_tensor(wanted, device), problem, settings)["loss"]
         _update(network, optimizer, loss, done)
         keeper.trace.losses.append(float(loss.detach()))
         keeper.save(epoch, position + 1)
@@ -169,11 +169,18 @@ def _epoch(
     return True
 
 
-def collated(network: Any, rows: Sequence[Encoded], seed: tuple[int, ...]) -> Batch:
-    """A batch for training: varied by a generator of this seed where the network has variations."""
+def collated(network: Any, rows: Sequence[Encoded], targets: Array, seed: tuple[int, ...]) -> tuple[Batch, Array]:
+    """A batch for training with its targets: varied by a generator of this seed where the network has variations."""
     vary = getattr(network, "collate_varied", None)
-    batch: Batch = network.collate(rows) if vary is None else vary(rows, np.random.default_rng(seed))
-    return batch
+    if vary is None:
+        return network.collate(rows), targets
+    batch, wanted = vary(rows, targets, np.random.default_rng(seed))
+    return batch, wanted
+
+
+def as_tensor(targets: Array, device: torch.device | str = "cpu") -> Any:
+    """Targets as the loss takes them: a tensor of numbers; objects stay as they are."""
+    return targets if targets.dtype.kind == "O" else torch.as_tensor(targets, device=device)
 
 
 def _update(network: Any, optimizer: torch.optim.Optimizer, loss: torch.Tensor, done: int) -> None:

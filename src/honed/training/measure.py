@@ -11,13 +11,10 @@ from honed.tasks.contract import Array, Decision, Problem, Task
 
 def utility(task: Task, problem: Problem, settings: Any, outputs: Array, targets: Array) -> tuple[float, float]:
     """The deciding metric turned so that higher is better, and minus the loss."""
-    import torch
-
     metric = task.metrics(problem)[0]
     answers = task.decode(outputs, problem, Decision())
     value = metric.score(targets, answers.encoded)
-    loss = task.loss(torch.as_tensor(outputs), torch.as_tensor(targets), problem, settings)["loss"]
-    return (value if metric.higher_is_better else -value), -float(loss)
+    return (value if metric.higher_is_better else -value), task.goodness(outputs, targets, problem, settings)
 
 
 def estimate(task: Task, problem: Problem, outputs: Array, targets: Array, seed: int) -> Estimate:

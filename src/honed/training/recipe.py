@@ -55,10 +55,12 @@ def with_head(network: Any, head: dict[str, Array]) -> Any:
 
 
 class _FrozenRecipe(Recipe):
-    """Recipes that leave the base as it is: outputs come from the cached features."""
+    """Recipes that leave the base as it is: outputs come from the cached features, where one vector a row is all there is."""
 
     def outputs(self, session: Session, predictor: Predictor, part: Part) -> Array:
         assert isinstance(predictor, NetworkPredictor)
+        if not session.task.facts.linear_head:
+            return super().outputs(session, predictor, part)
         head = predictor.network.head
         weight, bias = head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy()
         found: Array = (session.frozen_features(part) @ weight.T + bias).astype(np.float32)
@@ -102,8 +104,11 @@ def probe_head(session: Session, part: Part) -> dict[str, Array]:
     """The head a probe fits on the frozen features of a part; once for the same rows."""
 
     def fit() -> dict[str, Array]:
-        features = session.frozen_features(part)
-        return session.task.fit_head(features, part.targets, session.problem, session.settings, session.seed)
+        task, problem, settings, seed = session.task, session.problem, session.settings, session.seed
+        if not task.facts.linear_head:
+            network = session.frozen_network()
+            return task.head_from(network, part.inputs, part.targets, problem, settings, seed)
+        return task.fit_head(session.frozen_features(part), part.targets, problem, settings, seed)
 
     found: dict[str, Array] = session.remember(f"probe of {blake2b(part.rows.tobytes()).hexdigest()}", fit)
     return found

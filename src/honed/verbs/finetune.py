@@ -28,7 +28,7 @@ from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
 from honed.verbs import package
 from honed.verbs.held_out import held_out
-from honed.verbs.prepare import Prepared, few_rows, prepare
+from honed.verbs.prepare import Prepared, prepare
 from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
 from honed.wording import shown_title
 from honed.zoo.resolve import resolve
@@ -185,7 +185,7 @@ def _session(
     progress: Progress,
 ) -> Session:
     assert prepared.problem is not None and prepared.targets is not None and prepared.split is not None
-    kind = prepared.task.facts.input_kinds[0]
+    kind = prepared.task.facts.base_kind
     found = resolve(config.base, kind=kind, progress=progress) if prepared.task.facts.needs_base else None
     inputs = prepared.task.inputs(prepared.table, prepared.problem)
     train, validation = make_parts(inputs, prepared.targets, prepared.split.train, prepared.split.validation)
@@ -228,7 +228,7 @@ def _choices(session: Session, prepared: Prepared, yours: set[str]) -> None:
         "methods are compared on",
         measured,
         "chosen",
-        f"below {few_rows()} labelled rows none can be spared" if session.folds > 1 else "",
+        f"below {session.task.facts.few_rows} labelled rows none can be spared" if session.folds > 1 else "",
     )
     for name, value in flatten(session.config).items():
         if name in yours and not any(choice.name == name for choice in session.choices):

@@ -91,7 +91,7 @@ def _divide(
         raise DataError("D025", f"Only {len(rows)} rows have both a label and something to read.", "Label more rows.")
     hint = task.split_hint(table, roles, problem)
     keep_back = config.data.test if test and len(rows) >= TOO_FEW_TO_TEST else 0.0
-    validation = config.data.validation if len(rows) >= few_rows() else 0.0
+    validation = config.data.validation if len(rows) >= task.facts.few_rows else 0.0
 
     def divided(some: Array, validation: float, test: float) -> Split:
         near = None if clusters is None else clusters[some]
@@ -106,8 +106,3 @@ def _divide(
         if parts is None
         else as_given(parts[rows], rows, divided, validation, keep_back)
     )
-
-
-def few_rows() -> int:
-    """Below so many labelled rows methods are compared by cross-validation, not on held-out rows."""
-    return 400

@@ -130,11 +130,16 @@ def _column(entries: Entries, key: str, default: float) -> Array:
 
 def _outline(entry: Mapping[str, Any], size: tuple[int, int]) -> Rle:
     """Packed run lengths of polygons or run lengths."""
-    from faster_coco_eval import mask
-
     outline = entry.get("segmentation")
     if not outline:
         raise DataError("D084", f"Annotation {entry.get('id', '')} has no outline.", "Give outlines, or compare boxes.")
+    return rle_of(outline, size)
+
+
+def rle_of(outline: Any, size: tuple[int, int]) -> Rle:
+    """Packed run lengths of polygons (lists of x, y, ... in pixels) or of run lengths, on a picture of height and width."""
+    from faster_coco_eval import mask
+
     if isinstance(outline, Mapping) and not isinstance(outline["counts"], list):
         return dict(outline)
     if 0 in size:

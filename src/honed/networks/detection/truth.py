@@ -23,11 +23,14 @@ class Objects(NamedTuple):
     labels : Tensor (k,), int
     masks : Tensor (k, MASK_SIDE, MASK_SIDE), uint8, optional
         Share of each cell of the box that the object fills, 0 to 255.
+    crowd : Tensor (k,), bool, optional
+        True for a region of many objects that nobody counted: it teaches neither that an object is there nor that none is.
     """
 
     boxes: torch.Tensor
     labels: torch.Tensor
     masks: torch.Tensor | None = None
+    crowd: torch.Tensor | None = None
 
 
 class Truth(NamedTuple):
@@ -40,12 +43,14 @@ class Truth(NamedTuple):
     real : Tensor (n, m), bool
         False where a picture has fewer objects.
     masks : Tensor (n, m, MASK_SIDE, MASK_SIDE), uint8, optional
+    crowd : Tensor (n, m), bool, optional
     """
 
     boxes: torch.Tensor
     labels: torch.Tensor
     real: torch.Tensor
     masks: torch.Tensor | None = None
+    crowd: torch.Tensor | None = None
 
     @classmethod
     def of(cls, pictures: Sequence[Objects | tuple[torch.Tensor, torch.Tensor]]) -> Truth:
@@ -59,6 +64,12 @@ class Truth(NamedTuple):
         )
         for i, some in enumerate(objects):
             found.boxes[i, : len(some.boxes)], found.labels[i, : len(some.boxes)] = some.boxes, some.labels
+        if any(some.crowd is not None and bool(some.crowd.any()) for some in objects):
+            crowd = torch.zeros(len(objects), most, dtype=torch.bool)
+            for i, some in enumerate(objects):
+                if some.crowd is not None:
+                    crowd[i, : len(some.boxes)] = some.crowd
+            found = found._replace(crowd=crowd)
         if any(some.masks is None for some in objects):
             return found
         masks = torch.zeros(len(objects), most, MASK_SIDE, MASK_SIDE, dtype=torch.uint8)

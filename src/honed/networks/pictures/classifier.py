@@ -16,7 +16,7 @@ from honed.data.pictures import in_threads, open_picture
 from honed.networks.pictures.backbones import Backbone, load_backbone, rebuilt
 from honed.networks.pictures.preprocessing import PicturePreprocessing
 from honed.networks.pictures.variation import Variation, varied
-from honed.tasks.contract import Batch, Encoded, Input, Recipe
+from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
 
 if TYPE_CHECKING:
     from honed.zoo.base import Base
@@ -50,7 +50,6 @@ class PictureClassifier(nn.Module):
         self.norms_learn = False
         norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in backbone.modules())
         self.natural_rate = CONVOLUTION_RATE if norms else None
-        self.epochs_factor = 2.0 if variation else 1.0
         self.own_head: tuple[torch.Tensor, torch.Tensor] | None = None
         self.own_labels: tuple[str, ...] = ()
         self.shift: torch.Tensor
@@ -104,10 +103,12 @@ class PictureClassifier(nn.Module):
             pixels = pixels[..., ::-1]
         return {"pixels": torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))}
 
-    def collate_varied(self, encoded: Sequence[Encoded], rng: np.random.Generator) -> Batch:
+    def collate_varied(
+        self, encoded: Sequence[Encoded], targets: Array, rng: np.random.Generator
+    ) -> tuple[Batch, Array]:
         """The same for training, each picture changed a little."""
         batch = self.collate(encoded)
-        return batch if self.variation is None else {"pixels": varied(batch["pixels"], self.variation, rng)}
+        return batch if self.variation is None else {"pixels": varied(batch["pixels"], self.variation, rng)}, targets
 
     def features(self, batch: Batch) -> torch.Tensor:
         """What the head reads, (n, d) float32."""
@@ -121,6 +122,12 @@ class PictureClassifier(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             found: torch.Tensor = self.head(features)
         return found
+
+    def usual_epochs(self, n: int) -> int:
+        """Passes over n pictures: more where each is seen changed every time."""
+        from honed.training.finetune import default_epochs
+
+        return round(default_epochs(n) * (2.0 if self.variation else 1.0))
 
     def activation_bytes(self, length: int) -> int:
         """Memory that one picture of this length needs in training, beside the weights."""

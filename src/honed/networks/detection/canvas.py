@@ -1,0 +1,61 @@
+"""The canvas on which pictures are read: one size for all, so that neither the batch nor the padding changes an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Height and width in pixels. A picture is scaled to fit and laid into the upper left corner."""
+
+    height: int
+    width: int
+
+    def scale_of(self, size: tuple[int, int]) -> float:
+        """What a picture of this height and width is multiplied by."""
+        return min(self.height / size[0], self.width / size[1])
+
+    def fitted(self, picture: Array) -> Array:
+        """A picture (h, w, 3) uint8 scaled to fit, (h', w', 3) uint8."""
+        height, width = picture.shape[:2]
+        scale = self.scale_of((height, width))
+        wanted = (max(1, min(self.width, round(width * scale))), max(1, min(self.height, round(height * scale))))
+        if wanted == (width, height):
+            return picture
+        return np.asarray(Image.fromarray(picture).resize(wanted, Image.Resampling.BILINEAR, reducing_gap=3.0))
+
+    def laid(self, picture: Array, colour: tuple[float, float, float]) -> Array:
+        """A fitted picture on the canvas, (3, height, width) uint8, the rest in a colour given as shares of 1."""
+        canvas = np.empty((3, self.height, self.width), dtype=np.uint8)
+        canvas[:] = np.round(np.asarray(colour) * 255).astype(np.uint8)[:, None, None]
+        canvas[:, : picture.shape[0], : picture.shape[1]] = picture.transpose(2, 0, 1)
+        return canvas
+
+
+def canvas_for(sizes: Array, sides: Array, multiple: int, *, least: int = 256, most: int = 640, readable: float = 24.0) -> Canvas:
+    """A canvas for pictures of these sizes (n, 2) and objects with these short sides (m,), all in pixels.
+
+    Pictures are made so small that nine objects in ten still are ``readable`` pixels wide, within bounds of the long side;
+    the shape is that of most pictures, a square where some lie and some stand.
+    """
+    long_side = float(np.median(sizes.max(axis=1)))
+    small = float(np.quantile(sides, 0.1)) if len(sides) else readable
+    wanted = float(np.clip(long_side * readable / max(small, 1.0), least, most))
+    long = min(wanted, max(least, 1.25 * long_side))
+    lying = float((sizes[:, 1] > 1.1 * sizes[:, 0]).mean())
+    standing = float((sizes[:, 0] > 1.1 * sizes[:, 1]).mean())
+    shape = np.median(sizes.min(axis=1) / sizes.max(axis=1)) if max(lying, standing) > 0.8 else 1.0
+    short = long * float(shape)
+    height, width = (short, long) if lying >= standing else (long, short)
+    return Canvas(_up(height, multiple), _up(width, multiple))
+
+
+def _up(length: float, multiple: int) -> int:
+    return max(multiple, round(length / multiple + 0.25) * multiple)

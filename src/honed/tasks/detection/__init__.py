@@ -1,0 +1,1 @@
+"""What finding objects in pictures needs, with boxes or with outlines: targets, decisions, figures."""

@@ -1,0 +1,116 @@
+"""How answers are compared with the truth, row by row, whatever an answer is; a task whose answers are neither labels nor
+numbers brings a Judging of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from honed.tasks.answers import Array, Predictions
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each label was true, given, and both, in every row: int arrays (n, labels)."""
+
+    true: Array
+    given: Array
+    hits: Array
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A table that only answers of one kind have.
+
+    Parameters
+    ----------
+    title, note : str
+    columns : tuple of str
+    rows : list of tuples
+        Texts and numbers, one for each column; numbers with interval as (value, low, high).
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    note: str = ""
+
+
+class Judging:
+    """For a label, several labels, or a number a row. Arrays are in the encoding of the targets."""
+
+    def right(self, truth: Array, given: Array) -> Array:
+        """True where an answer is right (all labels of a row, for several), bool (n,)."""
+        same: Array = np.asarray(truth) == np.asarray(given)
+        return same.all(axis=1) if same.ndim == 2 else same
+
+    def same(self, first: Array, second: Array) -> Array:
+        """True where two answers are the same, bool (n,); numbers within 5 %."""
+        if first.dtype.kind == "f":
+            return np.isclose(first, second, rtol=0.05)
+        return self.right(first, second)
+
+    def errors(self, truth: Array, given: Array) -> Array:
+        """How wrong each row is, float (n,): 0 or 1, the share of wrong labels, or the distance."""
+        if truth.ndim == 2:
+            return np.asarray((truth != given).mean(axis=1))
+        return (truth != given).astype(float) if truth.dtype.kind == "i" else np.abs(truth - given)
+
+    def changed(self, first: Array, second: Array) -> float:
+        """Share of answers that differ; for numbers the mean difference relative to their spread."""
+        if not len(first):
+            return 0.0
+        if first.dtype.kind == "f":
+            return float(np.abs(first - second).mean() / (first.std() or 1.0))
+        return float((first != second).reshape(len(first), -1).any(axis=1).mean())
+
+    def counts(self, truth: Array, given: Array, n_labels: int) -> Counts:
+        """True, given and right labels of every row."""
+        if truth.ndim == 2:
+            true, told = truth == 1, given == 1
+        else:
+            true, told = truth[:, None] == np.arange(n_labels), given[:, None] == np.arange(n_labels)
+        return Counts(true.astype(np.int64), told.astype(np.int64), (true & told).astype(np.int64))
+
+    def graded(self, truth: Array, answers: Predictions) -> tuple[Array, Array] | None:
+        """Confidence and rightness (0 or 1) of everything that was answered with a confidence, float (m,) each."""
+        if answers.confidence is None:
+            return None
+        return np.asarray(answers.confidence, dtype=float), self.right(truth, answers.encoded).astype(float)
+
+    def worst(self, truth: Array, answers: Predictions) -> Array:
+        """Rows with mistakes, the worst first: those most confident, or furthest off."""
+        if answers.confidence is None:
+            return np.argsort(-np.abs(truth - answers.encoded), kind="stable")
+        wrong = np.flatnonzero(~self.right(truth, answers.encoded))
+        return wrong[np.argsort(-np.asarray(answers.confidence)[wrong], kind="stable")]
+
+    def named(self, encoded: Any, labels: tuple[str, ...]) -> str:
+        """One target or answer in words."""
+        if not labels:
+            return f"{float(encoded):.3g}"
+        if np.ndim(encoded) == 1:
+            return ", ".join(labels[i] for i in np.flatnonzero(encoded)) or "(none)"
+        return labels[int(encoded)] if 0 <= int(encoded) < len(labels) else "(unknown label)"
+
+    def picture(self, row: Any, truth: Any, given: Any, labels: tuple[str, ...]) -> str:
+        """The input with truth and answer drawn into it, as a data URI; "" where there is nothing to draw."""
+        return ""
+
+    def details(self, truth: Array, given: Array, labels: tuple[str, ...], seed: int) -> list[Detail]:
+        """Tables that only answers of this kind have."""
+        return []
+
+    def differ(self, found: Array, wanted: Array) -> float:
+        """Largest difference of raw outputs, relative to the largest output."""
+        scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        worst = float(np.abs(found - wanted).max(initial=0.0)) / scale
+        return worst if np.isfinite(found).all() else float("inf")
+
+
+def names_in(answer: Any) -> list[str]:
+    """The labels that one answer names, each once: of a label, a list of labels, or a list of objects with a label."""
+    parts = answer if isinstance(answer, list) else [answer]
+    return list(dict.fromkeys(str(part["label"]) if isinstance(part, dict) else str(part) for part in parts))
