@@ -23,11 +23,14 @@ class Objects(NamedTuple):
     labels : Tensor (k,), int
     masks : Tensor (k, MASK_SIDE, MASK_SIDE), uint8, optional
         Share of each cell of the box that the object fills, 0 to 255.
+    crowd : Tensor (k,), bool, optional
+        True for a region that holds objects nobody told apart: there it is right neither to find nor to miss one.
     """
 
     boxes: torch.Tensor
     labels: torch.Tensor
     masks: torch.Tensor | None = None
+    crowd: torch.Tensor | None = None
 
 
 class Truth(NamedTuple):
@@ -40,12 +43,15 @@ class Truth(NamedTuple):
     real : Tensor (n, m), bool
         False where a picture has fewer objects.
     masks : Tensor (n, m, MASK_SIDE, MASK_SIDE), uint8, optional
+    crowd : Tensor (n, m), bool, optional
+        See :class:`Objects`.
     """
 
     boxes: torch.Tensor
     labels: torch.Tensor
     real: torch.Tensor
     masks: torch.Tensor | None = None
+    crowd: torch.Tensor | None = None
 
     @classmethod
     def of(cls, pictures: Sequence[Objects | tuple[torch.Tensor, torch.Tensor]]) -> Truth:
@@ -59,6 +65,8 @@ class Truth(NamedTuple):
         )
         for i, some in enumerate(objects):
             found.boxes[i, : len(some.boxes)], found.labels[i, : len(some.boxes)] = some.boxes, some.labels
+        if any(some.crowd is not None for some in objects):
+            found = found._replace(crowd=_crowds(objects, most))
         if any(some.masks is None for some in objects):
             return found
         masks = torch.zeros(len(objects), most, MASK_SIDE, MASK_SIDE, dtype=torch.uint8)
@@ -69,6 +77,14 @@ class Truth(NamedTuple):
     def to(self, device: torch.device | str) -> Truth:
         """The same on another device."""
         return Truth(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
+
+
+def _crowds(objects: Sequence[Objects], most: int) -> torch.Tensor:
+    crowd = torch.zeros(len(objects), most, dtype=torch.bool)
+    for i, some in enumerate(objects):
+        if some.crowd is not None:
+            crowd[i, : len(some.boxes)] = some.crowd
+    return crowd
 
 
 def mask_in_box(mask: np.ndarray, box_xyxy: Sequence[float], side: int = MASK_SIDE) -> np.ndarray:  # type: ignore[type-arg]
