@@ -10,17 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import honed
 from honed.errors import ZooError
 from honed.networks.detection.assign import assign, overlaps
-from honed.networks.detection.carried import build_small_detector, load_small_detector
 from honed.networks.detection.decode import found_objects
+from honed.networks.detection.families.loading import load_finder
+from honed.networks.detection.families.small import build_small
+from honed.networks.detection.found import Found
 from honed.networks.detection.losses import detector_loss, generalised_overlaps
 from honed.networks.detection.small_detector import STRIDES, Seen, SmallDetector, padded
 from honed.networks.detection.truth import Objects, Truth
 from honed.networks.pictures.small_backbone import SmallBackbone
 from honed.scenes import render_scene
 
-CARRIED = Path(load_small_detector.__code__.co_filename).parents[2] / "zoo" / "own_weights"
+CARRIED = Path(honed.__file__).parent / "zoo" / "own_weights"
 DETECTOR = CARRIED / "honed-small-detector"
 carried = pytest.mark.skipif(not DETECTOR.is_dir(), reason="the detector's weights do not lie in the package")
 
@@ -49,6 +52,13 @@ def folder(tmp_path: Path) -> Path:
 
 def normalised(picture: np.ndarray) -> torch.Tensor:
     return (torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255 - 0.5) / 0.25
+
+
+def asked(network: SmallDetector, pictures: list[np.ndarray], **options: float) -> list[Found]:
+    """Objects of pictures of several sizes."""
+    with torch.no_grad():
+        seen = network.eval()(padded([normalised(picture) for picture in pictures]))
+    return found_objects(seen, [picture.shape[:2] for picture in pictures], **options)  # type: ignore[misc, arg-type]
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 192), (224, 224), (97, 131)])
@@ -167,11 +177,11 @@ def test_four_scenes_are_learnt_by_heart() -> None:
 
 @carried
 def test_the_carried_detector_finds_objects_of_kinds_it_never_saw() -> None:
-    ready = load_small_detector(DETECTOR)
+    ready = load_finder(DETECTOR).network  # type: ignore[attr-defined]
     hit = total = 0
     for seed in range(12):
         picture, objects = render_scene(np.random.default_rng((50, seed)), (192, 192), ("heart", "key", "mug", "fish"))
-        found = ready.find([picture], by_class=False, least_score=0.1)[0]
+        found = asked(ready, [picture], by_class=False, least_score=0.1)[0]
         boxes = torch.tensor([item.box_xyxy for item in objects]).reshape(-1, 4)
         if len(boxes) and len(found.boxes):
             hit += int((overlaps(boxes[:, None], found.boxes[None]).amax(dim=1) > 0.5).sum())
@@ -180,28 +190,30 @@ def test_the_carried_detector_finds_objects_of_kinds_it_never_saw() -> None:
 
 
 def test_a_detector_read_from_a_folder_says_the_same(folder: Path) -> None:
-    ready = load_small_detector(folder)
-    pictures = [render_scene(np.random.default_rng(seed), (100, 70))[0] for seed in range(2)]
-    together = ready.find(pictures, least_score=0.0)
-    for picture, found in zip(pictures, together, strict=True):
-        alone = ready.find([picture], least_score=0.0)[0]
-        torch.testing.assert_close(found.scores, alone.scores, atol=1e-5, rtol=1e-4)
-    expected = tiny().half().float().eval()
-    with torch.no_grad():
-        seen = expected(padded([normalised(picture) for picture in pictures]))
-    torch.testing.assert_close(
-        together[0].scores[0], found_objects(seen, [(100, 70)] * 2, least_score=0.0)[0].scores[0]
-    )
+    ready = load_finder(folder)
+    pictures = [render_scene(np.random.default_rng(seed), (128, 64))[0] for seed in range(2)]
+    canvas = torch.stack([torch.from_numpy(picture.copy()).permute(2, 0, 1) for picture in pictures]) / 255
+    found = ready.find(canvas, least_score=0.0, most=20)
+    for some, expected in zip(found, asked(tiny().half().float(), pictures, least_score=0.0, most=20), strict=True):
+        torch.testing.assert_close(some.scores, expected.scores)
 
 
 def test_new_labels_keep_the_rows_of_known_ones(folder: Path) -> None:
-    ready = load_small_detector(folder)
-    before = ready.network.classes.weight.detach().clone()
-    other = ready.for_labels(["pallet", "cow"])
+    ready = load_finder(folder)
+    before = ready.head.weight.detach().clone()  # type: ignore[operator]
+    other = ready.for_labels(["pallet", "cow"], seed=0)
     assert other.labels == ("pallet", "cow")
-    assert torch.equal(other.network.classes.weight[1], before[2])
-    assert float(other.network.classes.weight[0].detach().abs().max()) == 0.0
-    assert build_small_detector(other.config).classes.out_channels == 2
+    assert torch.equal(other.head.weight[1], before[2])  # type: ignore[index]
+    assert float(other.head.weight[0].detach().abs().max()) == 0.0  # type: ignore[index]
+    assert build_small(other.config()).head.out_channels == 2
+
+
+def test_places_in_a_crowd_teach_nothing() -> None:
+    seen = places([[0, 0, 20, 20], [50, 50, 70, 70], [52, 52, 68, 68]], [0.0, 3.0, 3.0])
+    first = places([[0, 0, 20, 20]], [0.0])
+    boxes, labels = torch.tensor([[0.0, 0, 20, 20], [45.0, 45, 75, 75]]), torch.tensor([0, 1])
+    found = detector_loss(seen, Truth.of([Objects(boxes, labels, crowd=torch.tensor([False, True]))]))
+    assert found == detector_loss(first, Truth.of([Objects(boxes[:1], labels[:1])]))
 
 
 def test_a_missing_tensor_is_told(folder: Path) -> None:
@@ -209,7 +221,7 @@ def test_a_missing_tensor_is_told(folder: Path) -> None:
     weights.pop("sides.bias")
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(ZooError, match=r"sides\.bias"):
-        load_small_detector(folder)
+        load_finder(folder)
 
 
 @carried

@@ -45,8 +45,14 @@ class Finder(Protocol):
     has_masks: bool
     multiple: int
     mean: tuple[float, float, float]
-    head: nn.Module
-    backbone: nn.Module
+
+    @property
+    def head(self) -> nn.Module:
+        """See the class."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """See the class."""
 
     def for_labels(self, labels: Sequence[str], seed: int) -> Finder:
         """The same network for a user's classes, in place: rows of classes it knows by name are kept, others are fresh."""

@@ -37,9 +37,11 @@ def detector_loss(seen: Seen, truth: Truth, masks: MaskBranch | None = None) -> 
         ``objectness``, ``classes``, ``sides`` and, with ``masks``, ``masks``; training lowers their sum.
     """
     truth = truth.to(seen.boxes.device)
-    quality, owner = assign(seen, truth.boxes, truth.real)
+    quality, owner = assign(seen, truth.boxes, truth.real if truth.crowd is None else truth.real & ~truth.crowd)
     total = quality.sum().clamp(min=1.0)
     focus = (quality - seen.objectness.sigmoid()).abs().detach() ** 2
+    if truth.crowd is not None:
+        focus = focus * ((quality > 0) | ~in_crowds(seen.centres, truth))
     objectness = (focus * cross_entropy(seen.objectness, quality, reduction="none")).sum() / total
     at = quality > 0
     weight, pictures = quality[at], at.nonzero(as_tuple=True)[0]
@@ -50,6 +52,14 @@ def detector_loss(seen: Seen, truth: Truth, masks: MaskBranch | None = None) -> 
     if masks is not None and truth.masks is not None and seen.shared is not None:
         parts["masks"] = MASKS_WEIGHT * _masks_loss(masks, seen, truth, at, owner[at], weight)
     return parts
+
+
+def in_crowds(centres: torch.Tensor, truth: Truth) -> torch.Tensor:
+    """Places (n, a) that lie in a crowd; those that own no object are to learn nothing."""
+    assert truth.crowd is not None
+    boxes, which = truth.boxes[:, :, None], truth.crowd & truth.real
+    within = ((centres >= boxes[..., :2]) & (centres <= boxes[..., 2:])).all(dim=-1)
+    return (within & which[..., None]).any(dim=1)
 
 
 def _masks_loss(

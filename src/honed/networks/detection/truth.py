@@ -24,7 +24,7 @@ class Objects(NamedTuple):
     masks : Tensor (k, MASK_SIDE, MASK_SIDE), uint8, optional
         Share of each cell of the box that the object fills, 0 to 255.
     crowd : Tensor (k,), bool, optional
-        True for a region of many objects that nobody counted: it teaches neither that an object is there nor that none is.
+        True for a region that holds objects nobody told apart: there it is right neither to find nor to miss one.
     """
 
     boxes: torch.Tensor
@@ -44,6 +44,7 @@ class Truth(NamedTuple):
         False where a picture has fewer objects.
     masks : Tensor (n, m, MASK_SIDE, MASK_SIDE), uint8, optional
     crowd : Tensor (n, m), bool, optional
+        See :class:`Objects`.
     """
 
     boxes: torch.Tensor
@@ -64,12 +65,8 @@ class Truth(NamedTuple):
         )
         for i, some in enumerate(objects):
             found.boxes[i, : len(some.boxes)], found.labels[i, : len(some.boxes)] = some.boxes, some.labels
-        if any(some.crowd is not None and bool(some.crowd.any()) for some in objects):
-            crowd = torch.zeros(len(objects), most, dtype=torch.bool)
-            for i, some in enumerate(objects):
-                if some.crowd is not None:
-                    crowd[i, : len(some.boxes)] = some.crowd
-            found = found._replace(crowd=crowd)
+        if any(some.crowd is not None for some in objects):
+            found = found._replace(crowd=_crowds(objects, most))
         if any(some.masks is None for some in objects):
             return found
         masks = torch.zeros(len(objects), most, MASK_SIDE, MASK_SIDE, dtype=torch.uint8)
@@ -80,6 +77,14 @@ class Truth(NamedTuple):
     def to(self, device: torch.device | str) -> Truth:
         """The same on another device."""
         return Truth(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
+
+
+def _crowds(objects: Sequence[Objects], most: int) -> torch.Tensor:
+    crowd = torch.zeros(len(objects), most, dtype=torch.bool)
+    for i, some in enumerate(objects):
+        if some.crowd is not None:
+            crowd[i, : len(some.boxes)] = some.crowd
+    return crowd
 
 
 def mask_in_box(mask: np.ndarray, box_xyxy: Sequence[float], side: int = MASK_SIDE) -> np.ndarray:  # type: ignore[type-arg]

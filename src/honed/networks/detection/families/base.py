@@ -1,0 +1,134 @@
+"""What the finders of all families share: names of classes, and weights that are saved and read back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from honed.errors import ZooError
+from honed.files import write_json
+from honed.networks.detection.truth import Truth
+
+Weights = dict[str, torch.Tensor]
+
+
+class FamilyFinder(nn.Module):
+    """A network of some library with the names of its classes.
+
+    Parameters
+    ----------
+    network : Module
+        As its library builds it.
+    labels : sequence of str
+        Names of its classes, row by row.
+    known : sequence of str, optional
+        Classes it was pre-trained to find; by default those it has.
+    """
+
+    family: str
+    multiple: int = 32
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    has_masks: bool = False
+
+    def __init__(self, network: nn.Module, labels: Sequence[str], known: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.network: Any = network
+        self.labels = tuple(labels)
+        self.known = self.labels if known is None else tuple(known)
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """A canvas from 0 to 1 as the network reads it."""
+        return (pixels - as_colour(self.mean, pixels)) / as_colour(self.std, pixels)
+
+    def named(self) -> dict[str, Any]:
+        """What every configuration begins with."""
+        return {"family": self.family, "labels": list(self.labels), "known": list(self.known)}
+
+    def config(self) -> dict[str, Any]:
+        """Plain JSON types that build the same architecture again."""
+        return self.named()
+
+    def save(self, folder: Path) -> None:
+        """``config.json`` and ``model.safetensors``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", self.config())
+        weights = {name: value.detach().cpu().contiguous() for name, value in unshared(self.network).items()}
+        save_file(weights, folder / "model.safetensors")
+
+
+def as_colour(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
+    """Three numbers as (3, 1, 1), to be broadcast over a canvas."""
+    return like.new_tensor(values)[:, None, None]
+
+
+def unshared(network: nn.Module) -> Weights:
+    """All that is to be saved of a network, a tensor that has several names under its first alone."""
+    saved = set(network.state_dict())
+    every = [*network.named_parameters(), *network.named_buffers()]
+    return {name: value for name, value in every if name in saved}
+
+
+def fill(network: nn.Module, weights: Weights, source: Path) -> None:
+    """Put weights into a network, all of them and no others.
+
+    Raises
+    ------
+    ZooError [Z016]
+        They do not fit; nothing is ever silently initialised anew.
+    """
+    wanted, every = unshared(network), network.state_dict()
+    strange = [name for name in weights if name not in every]
+    absent = [name for name in wanted if name not in weights and not name.endswith("num_batches_tracked")]
+    other = [name for name in wanted if name in weights and weights[name].shape != wanted[name].shape]
+    wrong = sorted([*strange, *absent, *other])
+    if wrong:
+        seen = f"The weights in {source} do not fit their configuration ({len(wrong)} tensors, such as {wrong[0]})."
+        raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
+    network.load_state_dict(weights, strict=False)
+
+
+def read_weights(folder: Path) -> Weights:
+    """All tensors of a folder, in single precision.
+
+    Raises
+    ------
+    ZooError [Z011]
+        There are none.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise ZooError("Z011", f"There are no weights (*.safetensors) in {folder}.", "Pass the folder that holds them.")
+    found = {name: value for path in paths for name, value in load_file(path).items()}
+    return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
+
+
+def kept_rows(old: Sequence[str], labels: Sequence[str]) -> list[tuple[int, int]]:
+    """Row of each label that was there before, and which row it was."""
+    return [(row, list(old).index(label)) for row, label in enumerate(labels) if label in old]
+
+
+def without_crowds(pixels: torch.Tensor, truth: Truth, mean: Sequence[float]) -> tuple[torch.Tensor, Truth]:
+    """A canvas whose crowds are covered with the mean colour, objects on them excepted, and the truth without them.
+
+    What cannot be seen teaches nothing, whatever a library does with places that belong to no object.
+    """
+    if truth.crowd is None or not bool(truth.crowd.any()):
+        return pixels, truth._replace(crowd=None)
+    real = truth.real & ~truth.crowd
+    hidden = _covered(pixels, truth.boxes, truth.crowd & truth.real) & ~_covered(pixels, truth.boxes, real)
+    covered = torch.where(hidden[:, None], as_colour(mean, pixels), pixels)
+    return covered, truth._replace(real=real, crowd=None)
+
+
+def _covered(pixels: torch.Tensor, boxes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Pixels (n, h, w) that lie in one of the chosen boxes."""
+    y, x = (torch.arange(length, device=pixels.device) + 0.5 for length in pixels.shape[-2:])
+    across = (x >= boxes[..., :1]) & (x < boxes[..., 2:3]) & which[..., None]
+    down = (y >= boxes[..., 1:2]) & (y < boxes[..., 3:])
+    return (across[:, :, None, :] & down[:, :, :, None]).any(dim=1)

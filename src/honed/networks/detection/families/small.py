@@ -1,0 +1,89 @@
+"""The small detector that comes with Honed, as a finder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from honed.networks.detection.decode import found_objects
+from honed.networks.detection.families.base import FamilyFinder, kept_rows
+from honed.networks.detection.found import Found
+from honed.networks.detection.losses import detector_loss
+from honed.networks.detection.small_detector import MULTIPLE, SmallDetector
+from honed.networks.detection.truth import Truth
+from honed.networks.pictures.small_backbone import SmallBackbone
+
+FAMILY = "honed-small-detector"
+
+
+class SmallFinder(FamilyFinder):
+    """See :class:`honed.networks.detection.small_detector.SmallDetector`."""
+
+    family, multiple = FAMILY, MULTIPLE
+    mean, std = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+    network: SmallDetector
+
+    def __init__(self, network: SmallDetector, labels: Sequence[str], known: Sequence[str] | None = None) -> None:
+        super().__init__(network, labels, known)
+        self.has_masks = network.masks is not None
+
+    @property
+    def head(self) -> nn.Module:
+        """A convolution with one row for each class."""
+        return self.network.classes
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The part that only sees."""
+        return self.network.backbone
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Channels last, which convolutions on ordinary processors like best."""
+        return super().normalised(pixels).contiguous(memory_format=torch.channels_last)
+
+    def for_labels(self, labels: Sequence[str], seed: int) -> SmallFinder:
+        """In place; fresh rows are zero, so that at first objectness alone decides and the seed changes nothing."""
+        old, rows = self.network.classes, kept_rows(self.labels, labels)
+        fresh = self.network.with_classes(len(labels)).classes
+        with torch.no_grad():
+            for row, before in rows:
+                fresh.weight[row] = old.weight[before]
+                fresh.bias[row] = old.bias[before]  # type: ignore[index]
+        self.labels = tuple(labels)
+        return self
+
+    def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
+        """See :func:`honed.networks.detection.losses.detector_loss`."""
+        return detector_loss(self.network(self.normalised(pixels)), truth, self.network.masks)
+
+    @torch.no_grad()
+    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
+        """Objects of each picture, the surest first."""
+        size = (pixels.shape[-2], pixels.shape[-1])
+        seen = self.network(self.normalised(pixels))
+        return found_objects(
+            seen, [size] * len(pixels), least_score=least_score, most=most, masks=self.network.masks
+        )  # fmt: skip
+
+    def seen(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The mean of the coarsest map."""
+        return self.network.backbone.forward_features(self.normalised(pixels))
+
+    def config(self) -> dict[str, Any]:
+        """Sizes of the architecture."""
+        network = self.network
+        sizes = {"widths": list(network.backbone.widths), "depths": list(network.backbone.depths)}
+        return {
+            **self.named(), "width": network.width, "depth": network.depth, "masks": self.has_masks, "backbone": sizes,
+        }  # fmt: skip
+
+
+def build_small(config: dict[str, Any]) -> SmallFinder:
+    """The architecture of a configuration with random weights."""
+    backbone = SmallBackbone(tuple(config["backbone"]["widths"]), tuple(config["backbone"]["depths"]))
+    labels, masks = config["labels"], bool(config.get("masks", False))
+    network = SmallDetector(len(labels), backbone, int(config["width"]), int(config["depth"]), masks)
+    return SmallFinder(network, labels, config.get("known"))
