@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,21 @@ import numpy as np
 from honed.errors import BundleError
 from honed.files import json_part
 from honed.tasks.contract import Array, Input
+from honed.tasks.judging import Judging
 
 TOLERANCE = 1e-4
 """Largest allowed difference of an output, relative to the largest output: batches of other sizes round otherwise."""
 
 
-def check_fresh(folder: Path, inputs: list[Input], expected: Array) -> float:
+def check_fresh(
+    folder: Path, inputs: list[Input], expected: Array, differ: Callable[[Array, Array], float] = Judging().differ
+) -> float:
     """Open the bundle in a new process and compare outputs; returns the largest relative difference.
+
+    Parameters
+    ----------
+    differ : callable
+        How far outputs are from those expected, as the task's ``judging`` tells it.
 
     Raises
     ------
@@ -39,17 +48,18 @@ def check_fresh(folder: Path, inputs: list[Input], expected: Array) -> float:
                 "B011", f"A fresh process could not open the saved model: {last}", "Report this as a fault of Honed."
             )
         outputs = np.load(found, allow_pickle=False)
-    return compare(outputs, expected)
+    return compare(outputs, expected, differ)
 
 
-def compare(outputs: Array, expected: Array) -> float:
+def compare(
+    outputs: Array, expected: Array, differ: Callable[[Array, Array], float] = Judging().differ
+) -> float:
     """Largest difference relative to the largest output; raises BundleError [B010] when it is above the tolerance."""
     if outputs.shape != expected.shape:
         raise BundleError(
             "B010", f"The saved model gives outputs of shape {outputs.shape}, not {expected.shape}.", "Do not use it."
         )
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    difference = float(np.abs(outputs - expected).max(initial=0.0)) / scale
+    difference = differ(outputs, expected)
     if not difference <= TOLERANCE:
         seen = f"The saved model predicts differently from the trained one (by {difference:.2g})."
         raise BundleError("B010", seen, "The bundle was not kept. Report this as a fault of Honed.")

@@ -95,7 +95,8 @@ def infer_roles(
     apart = _apart(table)
     free = [name for name in table.names if name not in apart and not any(name in names for names in named.values())]
     reasons = {name: f"you named it as {role}" for role, names in named.items() for name in names}
-    found_target, candidates = (target, ()) if target else _target(looks, free, reasons)
+    objects = next((name for name in apart if holds_objects(table, name)), None)
+    found_target, candidates = (target or objects, ()) if target or objects else _target(looks, free, reasons)
     free = [name for name in free if name != found_target]
     seen = None if named["text"] else _first(free, lambda name: looks[name].pictures, {}, "")
     image = seen if seen and (there(table.arrow.column(seen)) or not any(looks[name].texty for name in free)) else None
@@ -127,7 +128,7 @@ def infer_roles(
     ignored = tuple(name for name in free if name != found_entity)
     reasons.update({name: _why_ignored(looks[name]) for name in ignored})
     reasons.update(apart)
-    ignored += tuple(apart)
+    ignored += tuple(name for name in apart if name != found_target)
     yours = tuple(role for role, names in named.items() if names)
     reasons.update(dict.fromkeys(candidates, "it may be what is to be predicted; name it with --target"))
     return Roles(
@@ -151,10 +152,29 @@ def _apart(table: Table) -> dict[str, str]:
         name: "it says which rows are for training and which for the test" for name in table.names if name == "part"
     }
     found = found if table.reading.get("parts") == "given" else {}
-    for field in table.arrow.schema:
-        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
-            found[field.name] = "it holds boxes and outlines of objects"
-    return found
+    told = "it holds the boxes and outlines of objects, which are to be found"
+    return {**found, **{name: told for name in table.names if holds_objects(table, name)}}
+
+
+def holds_objects(table: Table, name: str) -> bool:
+    """True for a column that lists the objects of pictures."""
+    kind = table.arrow.schema.field(name).type
+    return pa.types.is_list(kind) and pa.types.is_struct(kind.value_type)
+
+
+def answer_kind(table: Table, roles: Roles) -> str:
+    """What is to be answered: "class", "boxes", or "masks" where most of the objects have outlines."""
+    if roles.target not in table.names or not holds_objects(table, str(roles.target)):
+        return "class"
+    kind = table.arrow.schema.field(roles.target).type.value_type
+    cells = [
+        value
+        for value in table.take(range(0, table.n_rows, max(1, table.n_rows // 200))).column(str(roles.target))
+        if value
+    ]
+    items = [item for value in cells for item in value]
+    drawn = sum(bool(item.get("polygons") or item.get("rle")) for item in items) if kind.num_fields else 0
+    return "masks" if items and drawn > len(items) / 2 else "boxes"
 
 
 def _exists(table: Table, name: str, role: str) -> None:

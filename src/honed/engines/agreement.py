@@ -36,27 +36,15 @@ class Agreement:
 
 def agreement(model: Model, rows: Rows, reference: Array, outputs: Array) -> Agreement:
     """Compare an engine's outputs with torch's on the same rows."""
-    scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
-    difference = float(np.abs(outputs - reference).max(initial=0.0)) / scale
-    if not np.isfinite(outputs).all():
-        difference = float("inf")
+    judging = model.task.judging
+    difference = judging.differ(outputs, reference)
     first, second = (model.task.decode(found, model.problem, model.decision) for found in (reference, outputs))
-    changed = changed_share(first, second)
+    changed = judging.changed(np.asarray(first.encoded), np.asarray(second.encoded))
     if not rows.n:
         return Agreement(None, False, changed, difference)
     if rows.targets is None:
         return Agreement(100 * changed, False, changed, difference)
     return Agreement(_loss(model, rows.targets, first, second), True, changed, difference)
-
-
-def changed_share(first: Predictions, second: Predictions) -> float:
-    """Share of answers that differ; for numbers the mean difference relative to their spread."""
-    a, b = np.asarray(first.encoded), np.asarray(second.encoded)
-    if not len(a):
-        return 0.0
-    if a.dtype.kind == "f":
-        return float(np.abs(a - b).mean() / (a.std() or 1.0))
-    return float((a != b).reshape(len(a), -1).any(axis=1).mean())
 
 
 def _loss(model: Model, targets: Array, first: Predictions, second: Predictions) -> float:

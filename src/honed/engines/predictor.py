@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from honed.networks.engine import TOKENS_PER_BATCH, in_chunks, run_batches
+from honed.networks.engine import TOKENS_PER_BATCH, in_chunks, n_outputs, run_batches
 from honed.tasks.contract import Array, Batch, Input
 
 
@@ -41,8 +41,11 @@ class EnginePredictor:
     def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
         """Raw outputs (n, outputs) float32 in the order given."""
         if not inputs:
-            return np.empty((0, self.network.head.out_features), dtype=np.float32)
-        return self._run(inputs, self.runner.outputs, advance)
+            return np.empty((0, n_outputs(self.network)), dtype=np.float32)
+        settle = getattr(self.network, "settle", None)
+        if settle is None:
+            return self._run(inputs, self.runner.outputs, advance)
+        return self._run(inputs, lambda batch: settle(self.runner.outputs(batch), batch), advance)
 
     def embed(self, inputs: Sequence[Input]) -> Array:
         """What the head reads, (n, d) float32: a vector for each input."""

@@ -54,6 +54,9 @@ def export_network(network: Any, inputs: Sequence[Input], path: Path, *, with_fe
     """
     network.eval()
     first, second = _examples(network, inputs)
+    network = getattr(network, "for_engines", network)
+    wanted = getattr(network, "inputs", tuple(first))
+    first, second = ({name: batch[name] for name in wanted} for batch in (first, second))
     flat = _Flat(network, list(first), with_features).eval()
     names = [OUTPUTS, FEATURES] if with_features else [OUTPUTS]
     trouble = ""

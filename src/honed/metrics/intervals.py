@@ -52,7 +52,9 @@ def bootstrap_interval(
         return wilson(float((targets == predicted).sum()), len(targets))
     resamples = np.array([score(targets[rows], predicted[rows]) for rows in _resamples(len(targets), n, seed)])
     low, high = np.nanpercentile(resamples, [2.5, 97.5])
-    if low == high and targets.dtype.kind in "iub" and value in (0.0, 1.0):  # without a mistake resamples all look alike
+    if (
+        low == high and targets.dtype.kind in "iub" and value in (0.0, 1.0)
+    ):  # without a mistake resamples all look alike
         return wilson(value * len(targets), len(targets))
     return Interval(value, float(min(low, value)), float(max(high, value)))
 

@@ -121,6 +121,11 @@ def features_of(
     return _run(network, inputs, network.features, precision=precision, advance=advance)
 
 
+def n_outputs(network: Any) -> int:
+    """Numbers that the network gives for each input."""
+    return int(getattr(network, "n_outputs", None) or network.head.out_features)
+
+
 class NetworkPredictor:
     """A network in hand: inputs to raw outputs.
 
@@ -142,7 +147,7 @@ class NetworkPredictor:
     def outputs(self, inputs: Sequence[Input], advance: Advance | None = None) -> Array:
         """Raw outputs (n, outputs) float32 in the order given."""
         if not inputs:
-            return np.empty((0, self.network.head.out_features), dtype=np.float32)
+            return np.empty((0, n_outputs(self.network)), dtype=np.float32)
         return _run(self.network, inputs, self.network, precision=self.precision, advance=advance)
 
     def embed(self, inputs: Sequence[Input]) -> Array:

@@ -82,6 +82,8 @@ class Facts:
         Below so many labelled rows methods are compared by cross-validation, not on held-out rows.
     bases : str
         The kind of base it starts from, where that is not its kind of input.
+    one_label : bool
+        Data with a single label can be learnt from.
     race : bool
         A few learning rates are tried on a part of the rows before the fine-tuning.
     """
@@ -99,6 +101,7 @@ class Facts:
     few_rows: int = 400
     bases: str = ""
     race: bool = True
+    one_label: bool = False
 
     @property
     def base_kind(self) -> str:

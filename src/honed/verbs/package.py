@@ -78,7 +78,7 @@ def keep_final(
     reference = _reference(model, inputs, held_out)
     verdict = evaluation.verdict.answer if evaluation else "not evaluated"
     write_model(fresh, model, config_text=as_yaml(session.config), verdict=verdict, reference=reference, **facts)
-    check_fresh(fresh, sample, expected)
+    check_fresh(fresh, sample, expected, model.task.judging.differ)
     _swap(fresh, target)
     model.folder = target
     return target

@@ -10,7 +10,7 @@ import numpy as np
 from honed.checks.audit import audit
 from honed.config import RunConfig, fill
 from honed.data.read import read_table
-from honed.data.roles import infer_roles
+from honed.data.roles import answer_kind, infer_roles
 from honed.data.split import Split, as_given, given_parts, split_rows
 from honed.data.table import Roles, Table
 from honed.errors import DataError
@@ -54,7 +54,7 @@ def prepare(data: Any, config: RunConfig, *, test: bool, progress: Progress) -> 
     roles = infer_roles(
         table, target=chosen.target, text=chosen.text, time=chosen.time, group=chosen.group, entity=chosen.entity
     )
-    task = get_task(config.task) if config.task != AUTOMATIC else task_for(roles.medium, "class")
+    task = get_task(config.task) if config.task != AUTOMATIC else task_for(roles.medium, answer_kind(table, roles))
     config.task = task.name
     settings = fill(task.config, config.task_settings)
     findings = [*table.findings, *task.validate(table, roles, settings)]

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 
 from honed.zoo.embedded import NAME
-from honed.zoo.own import OWN_BACKBONE
+from honed.zoo.own import OWN_BACKBONE, OWN_DETECTOR
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def list_models(task: str | None = None) -> list[Entry]:
     from honed.zoo.hub import cached_folder
 
     def status(entry: Entry) -> str:
-        if entry.id in (NAME, OWN_BACKBONE):
+        if entry.id in (NAME, OWN_BACKBONE, OWN_DETECTOR):
             return "embedded"
         if entry.file:
             return "as a file"

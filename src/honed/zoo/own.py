@@ -8,7 +8,7 @@ from pathlib import Path
 from honed.errors import ZooError
 from honed.files import read_json, sha256
 
-OWN_BACKBONE = "honed-eye-small"
+OWN_BACKBONE, OWN_DETECTOR = "honed-eye-small", "honed-detector-small"
 FOLDER = Path(__file__).parent / "own_weights"
 
 

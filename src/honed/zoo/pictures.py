@@ -20,6 +20,19 @@ def picture_base(
     ZooError [Z010, Z011, Z012, Z014, Z015]
         No folder, no configuration, no safetensors, damaged, a part missing, or a model that sees nothing.
     """
+    return _described(folder, name, revision, how, objects=False)
+
+
+def object_base(
+    folder: Path, *, name: str = "", revision: str = "", how: Literal["embedded", "local", "hub"] = "local"
+) -> Base:
+    """The same for a model that finds objects. Raises ZooError as :func:`picture_base`."""
+    return _described(folder, name, revision, how, objects=True)
+
+
+def _described(
+    folder: Path, name: str, revision: str, how: Literal["embedded", "local", "hub"], *, objects: bool
+) -> Base:
     folder, name, revision = found_folder(folder, name, revision)
     from honed.networks.pictures.backbones import architecture_of, can_see
 
@@ -27,7 +40,7 @@ def picture_base(
     if not architecture_of(config):
         seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no architecture."
         raise ZooError("Z011", seen, "Pass the folder that holds config.json and the weights.")
-    if not can_see(config):
+    if not objects and not can_see(config):
         own = "brings its own code, which Honed never runs" if config.get("auto_map") else "reads no pictures"
         seen = f'The model in {folder} ("{architecture_of(config)}") {own}.'
         raise ZooError("Z014", seen, "Choose a backbone such as ResNet, ConvNeXt or ViT.")

@@ -13,12 +13,12 @@ from honed.zoo.catalogue import Entry, find
 from honed.zoo.embedded import NAME, embedded_folder
 from honed.zoo.legacy import converted_checkpoint, is_checkpoint
 from honed.zoo.local import local_base
-from honed.zoo.own import OWN_BACKBONE, own_folder
-from honed.zoo.pictures import picture_base
+from honed.zoo.own import OWN_BACKBONE, OWN_DETECTOR, own_folder
+from honed.zoo.pictures import object_base, picture_base
 
-DESCRIBE: dict[str, Callable[..., Base]] = {"text": local_base, "image": picture_base}
+DESCRIBE: dict[str, Callable[..., Base]] = {"text": local_base, "image": picture_base, "objects": object_base}
 """How a folder is checked, by the kind of input."""
-DEFAULTS = {"text": NAME, "image": OWN_BACKBONE}
+DEFAULTS = {"text": NAME, "image": OWN_BACKBONE, "objects": OWN_DETECTOR}
 
 
 def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Progress | None = None) -> Base:
@@ -28,7 +28,7 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     Parameters
     ----------
     kind : str
-        What it must read: "text" or "image".
+        What it must read, "text" or "image", or find, "objects".
 
     Raises
     ------
@@ -37,7 +37,7 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     """
     progress, describe = progress or Silent(), DESCRIBE[kind]
     name = DEFAULTS[kind] if base is None else str(base)
-    if name in (NAME, OWN_BACKBONE):
+    if name in (NAME, OWN_BACKBONE, OWN_DETECTOR):
         folder = embedded_folder() if name == NAME else own_folder(name)
         return _described(describe(folder, name=name, how="embedded"), find(name))
     folder = Path(name).expanduser()

@@ -13,7 +13,8 @@ import torch
 
 from honed.networks.detection.small_detector import Seen
 
-TOP, FIT_POWER, LEAST_HALF = 10, 6.0, 6.0
+TOP, FIT_POWER, LEAST_HALF, LEAST_FIT, LEAST_SURE = 10, 6.0, 6.0, 0.05, 1e-4
+"""With a least fit every object has places that learn it, also where all boxes of a fresh network are far off."""
 
 
 class Assignment(NamedTuple):
@@ -54,14 +55,14 @@ def assign(seen: Seen, boxes: torch.Tensor, real: torch.Tensor) -> Assignment:
         Padded targets in pixels.
     real : Tensor (n, m), bool
     """
-    fit = overlaps(boxes[:, :, None], seen.boxes[:, None])
+    fit = overlaps(boxes[:, :, None], seen.boxes[:, None]).clamp(min=LEAST_FIT)
     within = _within(seen.centres, boxes) & real[:, :, None]
-    score = seen.objectness.sigmoid()[:, None] * fit**FIT_POWER * within
+    score = seen.objectness.sigmoid().clamp(min=LEAST_SURE)[:, None] * fit**FIT_POWER * within
     best = score.topk(min(TOP, score.shape[-1]), dim=-1)
     chosen = torch.zeros_like(score).scatter_(-1, best.indices, (best.values > 0).to(score.dtype))
     fit = fit * chosen
     score = score * chosen
-    peak, best_fit = score.amax(-1, keepdim=True).clamp(min=1e-12), fit.amax(-1, keepdim=True)
+    peak, best_fit = score.amax(-1, keepdim=True).clamp(min=1e-20), fit.amax(-1, keepdim=True)
     quality = score / peak * best_fit
     value, owner = fit.max(dim=1)
     taken = quality.gather(1, owner[:, None])[:, 0]

@@ -39,7 +39,9 @@ class Canvas:
         return canvas
 
 
-def canvas_for(sizes: Array, sides: Array, multiple: int, *, least: int = 256, most: int = 640, readable: float = 24.0) -> Canvas:
+def canvas_for(
+    sizes: Array, sides: Array, multiple: int, *, least: int = 256, most: int = 640, readable: float = 24.0
+) -> Canvas:
     """A canvas for pictures of these sizes (n, 2) and objects with these short sides (m,), all in pixels.
 
     Pictures are made so small that nine objects in ten still are ``readable`` pixels wide, within bounds of the long side;

@@ -57,6 +57,9 @@ class Finder(Protocol):
     def for_labels(self, labels: Sequence[str], seed: int) -> Finder:
         """The same network for a user's classes, in place: rows of classes it knows by name are kept, others are fresh."""
 
+    def without_masks(self) -> None:
+        """Leave out what only outlines need."""
+
     def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
         """Parts of the loss on a canvas (n, 3, H, W); training lowers their sum. Crowds in the truth teach nothing."""
 

@@ -73,7 +73,9 @@ def unpack(rows: Array) -> Packed:
     return Packed(rows[:, :2], parts[..., :FIELDS], parts[..., FIELDS:] if masks else None)
 
 
-def pack(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, masks: Array | None, with_masks: bool) -> Array:
+def pack(
+    size: tuple[int, int], boxes: Array, scores: Array, labels: Array, masks: Array | None, with_masks: bool
+) -> Array:
     """One row (width,) float32 from the objects of one picture, the surest first; ``masks`` (k, GRID, GRID) bool."""
     row = np.zeros(width_of(with_masks), dtype=np.float32)
     row[:2] = size
@@ -107,6 +109,8 @@ def pasted(cells: Array, box: Array, size: tuple[int, int]) -> Array:
     right, bottom = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
     if right <= left or bottom <= top:
         return whole
-    grown = Image.fromarray((cells * 255).astype(np.uint8)).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+    grown = Image.fromarray((cells * 255).astype(np.uint8)).resize(
+        (right - left, bottom - top), Image.Resampling.BILINEAR
+    )
     whole[top:bottom, left:right] = np.asarray(grown) >= 128
     return whole

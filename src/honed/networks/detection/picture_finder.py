@@ -46,12 +46,19 @@ class PictureFinder(nn.Module):
     usual_batch = 8
     natural_rate = 1e-3
 
-    def __init__(self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None) -> None:
+    def __init__(
+        self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None
+    ) -> None:
         super().__init__()
         self.finder: Any = finder
         self.canvas, self.with_masks, self.variation = canvas, with_masks, variation
         self.norms_learn = False
         self.backbone_config = SimpleNamespace(num_hidden_layers=1, hidden_size=1)
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers for each picture."""
+        return width_of(self.with_masks)
 
     @property
     def head(self) -> Any:
@@ -100,7 +107,13 @@ class PictureFinder(nn.Module):
             extents = [row["pixels"].shape[:2] for row in encoded]
             pixels, objects = varied(pixels, objects, extents, self.variation, self.finder.mean, rng)
         truth = Truth.of(objects)
-        batch = {"pixels": pixels, "size": batch["size"], "boxes": truth.boxes, "labels": truth.labels, "real": truth.real}
+        batch = {
+            "pixels": pixels,
+            "size": batch["size"],
+            "boxes": truth.boxes,
+            "labels": truth.labels,
+            "real": truth.real,
+        }
         if truth.crowd is not None:
             batch["crowd"] = truth.crowd
         return (batch if truth.masks is None else {**batch, "masks": truth.masks}), targets
@@ -124,7 +137,23 @@ class PictureFinder(nn.Module):
         if self.training:
             truth = Truth(batch["boxes"], batch["labels"], batch["real"], batch.get("masks"), batch.get("crowd"))
             return self.finder.losses(pixels, truth)
-        found = self.finder.find(pixels, least_score=LEAST_SCORE, most=MOST)
+        if hasattr(self.finder, "dense"):
+            return self.settle(self.finder.dense(pixels), batch)
+        return self._all_packed(self.finder.find(pixels, least_score=LEAST_SCORE, most=MOST), batch)
+
+    @property
+    def for_engines(self) -> nn.Module:
+        """The part that other engines compute: everything up to the choice among overlapping boxes."""
+        return _Dense(self.finder) if hasattr(self.finder, "dense") else self
+
+    def settle(self, rows: Any, batch: Batch) -> Any:
+        """Packed objects from what :attr:`for_engines` gives; an array for an array."""
+        size = (self.canvas.height, self.canvas.width)
+        told = torch.as_tensor(rows)
+        found = self._all_packed(self.finder.from_dense(told, size, least_score=LEAST_SCORE, most=MOST), batch)
+        return found if isinstance(rows, torch.Tensor) else found.numpy()
+
+    def _all_packed(self, found: list[Found], batch: Batch) -> torch.Tensor:
         rows = [self._packed(some, tuple(size)) for some, size in zip(found, batch["size"].tolist(), strict=True)]
         return torch.from_numpy(np.stack(rows) if rows else np.zeros((0, width_of(self.with_masks)), np.float32))
 
@@ -150,6 +179,21 @@ class PictureFinder(nn.Module):
         self.finder.save(folder)
         facts = {"canvas": [self.canvas.height, self.canvas.width], "masks": self.with_masks}
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+class _Dense(nn.Module):
+    """A finder as an engine computes it."""
+
+    inputs = ("pixels",)
+
+    def __init__(self, finder: Any) -> None:
+        super().__init__()
+        self.finder = finder
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """One row of numbers for each picture."""
+        found: torch.Tensor = self.finder.dense(_shares(batch["pixels"]))
+        return found
 
 
 def _shares(pixels: torch.Tensor) -> torch.Tensor:

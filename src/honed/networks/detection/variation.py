@@ -6,7 +6,7 @@ A batch is varied from a generator, so that a resumed training sees the same pic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,14 @@ class ObjectVariation:
     zoom: tuple[float, float] = (0.75, 1.4)
     light: float = 0.2
     least_seen: float = 0.3
+
+    def for_pictures(self, *, mirror: bool, upright: bool) -> ObjectVariation:
+        """The same for pictures that may or may not be turned over."""
+        return replace(self, mirror=mirror, upright=upright)
+
+
+STRENGTHS = {"none": None, "light": ObjectVariation(zoom=(0.9, 1.15), light=0.1), "strong": ObjectVariation()}
+"""By the name of the setting."""
 
 
 def varied(

@@ -73,7 +73,8 @@ def _filled(polygons: Sequence[Sequence[float]], box: Array) -> Array:
     image = Image.new("L", (fine, fine))
     pen = ImageDraw.Draw(image)
     for polygon in polygons:
-        pen.polygon([((x - left) * across, (y - top) * down) for x, y in zip(polygon[::2], polygon[1::2], strict=True)], fill=255)  # fmt: skip
+        points = zip(polygon[::2], polygon[1::2], strict=True)
+        pen.polygon([((x - left) * across, (y - top) * down) for x, y in points], fill=255)
     return np.asarray(image.resize((MASK_SIDE, MASK_SIDE), Image.Resampling.BOX))
 
 
@@ -96,7 +97,9 @@ def truths_of(targets: Sequence[Shapes], labels: tuple[str, ...], masks: bool) -
     known = [target.labels >= 0 for target in targets]
     outlines = None
     if masks:
-        outlines = [[rle for rle, keep in zip(t.rles(), k, strict=True) if keep] for t, k in zip(targets, known, strict=True)]
+        outlines = [
+            [rle for rle, keep in zip(t.rles(), k, strict=True) if keep] for t, k in zip(targets, known, strict=True)
+        ]
     return gather_truths(
         [target.boxes[keep] for target, keep in zip(targets, known, strict=True)],
         [target.labels[keep] for target, keep in zip(targets, known, strict=True)],

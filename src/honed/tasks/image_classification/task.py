@@ -17,7 +17,7 @@ from honed.tasks.classification.validate import MIN_ROWS
 from honed.tasks.contract import Array, Baseline, Facts, Input, Problem, Sample
 from honed.tasks.image_classification.sample import EXAMPLE, sample
 from honed.tasks.image_classification.settings import ImageClassificationConfig
-from honed.tasks.image_classification.validate import check_pictures
+from honed.tasks.image_classification.validate import check_one_label, check_pictures
 
 if TYPE_CHECKING:
     from honed.zoo.base import Base
@@ -42,7 +42,7 @@ class ImageClassification(Classification):
         return (roles.image,) if roles.image else roles.text[:1]
 
     def check_inputs(self, table: Table, roles: Roles) -> list[Finding]:
-        return check_pictures(table, self.read(roles))
+        return [*check_one_label(table), *check_pictures(table, self.read(roles))]
 
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
         """As for every classifier; the size of the pictures decides at which size they are read, where the base allows it."""

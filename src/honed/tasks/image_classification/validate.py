@@ -21,14 +21,6 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     if not columns:
         message = f"No column of {table.source} holds pictures."
         return [Finding("D024", "blocker", message, "Pass a folder of pictures, or a table with their paths.")]
-    boxes = [
-        field.name
-        for field in table.arrow.schema
-        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)
-    ]
-    if boxes:
-        message = "The pictures come with boxes or outlines of objects, which Honed cannot learn to find yet."
-        return [Finding("D182", "blocker", message, "Give one label to each picture.", tuple(boxes))]
     values = table.column(columns[0])
     there = [row for row, value in enumerate(values) if value]
     if not there:
@@ -44,3 +36,17 @@ def check_pictures(table: Table, columns: tuple[str, ...]) -> list[Finding]:
     message = f"{counted(len(bad), 'picture')} of {len(there):,} cannot be opened: {next(iter(bad.values()))}"
     remedy = "Check the paths and files." if all_bad else "Mend or remove them; they are left out of training."
     return [Finding("D065", "blocker" if all_bad else "issue", message, remedy, columns, rows, len(bad), examples)]
+
+
+def check_one_label(table: Table) -> list[Finding]:
+    """A blocker where the pictures come with objects in place of labels."""
+    boxes = [
+        field.name
+        for field in table.arrow.schema
+        if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)
+    ]
+    if boxes:
+        message = "The pictures come with boxes or outlines of objects, not with one label each."
+        remedy = "Leave the task to Honed: it learns to find the objects. Or give one label to each picture."
+        return [Finding("D182", "blocker", message, remedy, tuple(boxes))]
+    return []

@@ -48,11 +48,14 @@ class FamilyFinder(nn.Module):
 
     def named(self) -> dict[str, Any]:
         """What every configuration begins with."""
-        return {"family": self.family, "labels": list(self.labels), "known": list(self.known)}
+        return {"model_type": self.family, "family": self.family, "labels": list(self.labels), "known": list(self.known)}
 
     def config(self) -> dict[str, Any]:
         """Plain JSON types that build the same architecture again."""
         return self.named()
+
+    def without_masks(self) -> None:
+        """Leave out what only outlines need; nothing, where there are none."""
 
     def save(self, folder: Path) -> None:
         """``config.json`` and ``model.safetensors``."""

@@ -12,7 +12,9 @@ from honed.networks.detection.decode import found_objects
 from honed.networks.detection.families.base import FamilyFinder, kept_rows
 from honed.networks.detection.found import Found
 from honed.networks.detection.losses import detector_loss
-from honed.networks.detection.small_detector import MULTIPLE, SmallDetector
+from honed.networks.detection.masks import SHARED
+from honed.networks.detection.masks import STRIDE as FINE
+from honed.networks.detection.small_detector import MULTIPLE, STRIDES, Seen, SmallDetector
 from honed.networks.detection.truth import Truth
 from honed.networks.pictures.small_backbone import SmallBackbone
 
@@ -55,18 +57,45 @@ class SmallFinder(FamilyFinder):
         self.labels = tuple(labels)
         return self
 
+    def without_masks(self) -> None:
+        """No branch for masks."""
+        self.network.masks, self.has_masks = None, False
+
     def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
         """See :func:`honed.networks.detection.losses.detector_loss`."""
         return detector_loss(self.network(self.normalised(pixels)), truth, self.network.masks)
 
-    @torch.no_grad()
     def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
         """Objects of each picture, the surest first."""
         size = (pixels.shape[-2], pixels.shape[-1])
+        return self.from_dense(self.dense(pixels), size, least_score=least_score, most=most)
+
+    def dense(self, pixels: torch.Tensor) -> torch.Tensor:
+        """All that the network says of each picture in one row of numbers, (n, l): what another engine can compute."""
         seen = self.network(self.normalised(pixels))
-        return found_objects(
-            seen, [size] * len(pixels), least_score=least_score, most=most, masks=self.network.masks
-        )  # fmt: skip
+        parts = [seen.objectness, seen.classes, seen.boxes]
+        if seen.shared is not None:
+            parts += [seen.features, seen.shared]
+        return torch.cat([part.float().flatten(1) for part in parts], dim=1)
+
+    @torch.no_grad()
+    def from_dense(
+        self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """Objects from such rows, for pictures of this height and width."""
+        n, n_classes, network = len(rows), len(self.labels), self.network
+        places = sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
+        lengths = [places, places * n_classes, places * 4]
+        if network.masks is not None:
+            lengths += [places * network.width, SHARED * (size[0] // FINE) * (size[1] // FINE)]
+        parts = rows.split(lengths, dim=1)
+        features, shared = rows.new_zeros(n, places, 0), None
+        if network.masks is not None:
+            features = parts[3].view(n, places, -1)
+            shared = parts[4].view(n, SHARED, size[0] // FINE, size[1] // FINE)
+        centres = rows.new_zeros(places, 2)
+        seen = Seen(parts[0], parts[1].view(n, places, -1), parts[2].view(n, places, 4), centres, features, shared)
+        return found_objects(seen, [size] * n, least_score=least_score, most=most, masks=network.masks)
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the coarsest map."""
