@@ -55,7 +55,7 @@ class TransformersFinder(FamilyFinder):
     Parameters
     ----------
     network : PreTrainedModel
-        Its configuration names the classes.
+        Its configuration names the classes. All of it can learn, also what the library would hold still.
     known : sequence of str, optional
         See :class:`FamilyFinder`.
     colours : dict, optional
@@ -65,7 +65,7 @@ class TransformersFinder(FamilyFinder):
     family, multiple = FAMILY, 32
 
     def __init__(self, network: Any, known: Sequence[str] | None = None, colours: dict[str, Any] | None = None) -> None:
-        super().__init__(network, _names(network.config), known)
+        super().__init__(network.requires_grad_(True), _names(network.config), known)
         kind = network.config.model_type
         self.has_masks = kind in OUTLINES
         self.colours = colours or _usual_colours(kind)
@@ -97,7 +97,7 @@ class TransformersFinder(FamilyFinder):
 
     def config(self) -> dict[str, Any]:
         """The library's own configuration, with what it does not know."""
-        return {**self.network.config.to_dict(), **self.named(), "colours": self.colours}
+        return {**_plain(self.network.config.to_dict()), **self.named(), "colours": self.colours}
 
     def save(self, folder: Path) -> None:
         """As the library saves it, so that the library reads it too."""
@@ -116,7 +116,7 @@ class TransformersFinder(FamilyFinder):
             new[name] = kept
         fresh.load_state_dict(new)
         device = next(self.network.parameters()).device
-        self.network, self.labels = fresh.to(device).train(self.training), tuple(labels)
+        self.network, self.labels = fresh.to(device).requires_grad_(True).train(self.training), tuple(labels)
         return self
 
     def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
@@ -212,6 +212,14 @@ def _extent(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 def _names(config: Any) -> tuple[str, ...]:
     return tuple(str(config.id2label[row]) for row in range(config.num_labels))
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Without what tells of one machine: where files lay, and how exactly numbers were kept there."""
+    return {
+        key: _plain(value) if isinstance(value, dict) else value
+        for key, value in config.items() if key not in ("_name_or_path", "dtype")
+    }  # fmt: skip
 
 
 def _usual_colours(kind: str) -> dict[str, Any]:
