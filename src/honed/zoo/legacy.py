@@ -90,9 +90,10 @@ def _recognised(tensors: dict[str, Any], path: Path) -> tuple[dict[str, Any], di
         return small, tensors
     if set(tensors) == {f"{layer}.{part}" for layer in deep_compression.layers() for part in ("weight", "bias")}:
         return deep_compression.configuration(), tensors
+    from honed.networks.detection.families.torchvision_files import as_torchvision
     from honed.zoo.detectron import as_detector
 
-    return as_detector(tensors, path)
+    return as_detector(tensors, path) or as_torchvision(tensors)
 
 
 def _small_resnet(tensors: dict[str, Any]) -> dict[str, Any] | None:

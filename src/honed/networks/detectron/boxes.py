@@ -45,7 +45,7 @@ def encode(source: torch.Tensor, target: torch.Tensor, weights: Weights) -> torc
 def decode(deltas: torch.Tensor, boxes: torch.Tensor, weights: Weights) -> torch.Tensor:
     """Boxes (k, 4 c) that deltas (k, 4 c) lead to from boxes (k, 4)."""
     middle, side = middles_and_sides(boxes.float())
-    parts = deltas.float().view(len(deltas), -1, 4) / deltas.new_tensor(weights)
+    parts = deltas.float().unflatten(1, (-1, 4)) / deltas.new_tensor(weights)
     middles = parts[..., :2] * side[:, None] + middle[:, None]
     sides = torch.exp(parts[..., 2:].clamp(max=MOST_GROWTH)) * side[:, None]
     return torch.cat([middles - 0.5 * sides, middles + 0.5 * sides], dim=-1).view(deltas.shape)

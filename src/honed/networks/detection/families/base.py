@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +13,9 @@ from torch import nn
 
 from honed.errors import ZooError
 from honed.files import write_json
+from honed.networks.detection.found import Found
 from honed.networks.detection.truth import Truth
+from honed.networks.detectron.mask_head import paste_masks
 
 Weights = dict[str, torch.Tensor]
 
@@ -85,15 +88,16 @@ def fill(network: nn.Module, weights: Weights, source: Path) -> None:
     ZooError [Z016]
         They do not fit; nothing is ever silently initialised anew.
     """
-    wanted, every = unshared(network), network.state_dict()
-    strange = [name for name in weights if name not in every]
-    absent = [name for name in wanted if name not in weights and not name.endswith("num_batches_tracked")]
-    other = [name for name in wanted if name in weights and weights[name].shape != wanted[name].shape]
-    wrong = sorted([*strange, *absent, *other])
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    wrong = {name for name, value in weights.items() if name in shapes and value.shape != shapes[name]}
+    fitting = {name: value for name, value in weights.items() if name not in wrong}
+    told = network.load_state_dict(fitting, strict=False)
+    absent = {name for name in told.missing_keys if name in unshared(network)}
+    wrong |= absent | set(told.unexpected_keys)
     if wrong:
-        seen = f"The weights in {source} do not fit their configuration ({len(wrong)} tensors, such as {wrong[0]})."
+        some = sorted(wrong)[0]
+        seen = f"The weights in {source} do not fit their configuration ({len(wrong)} tensors, such as {some})."
         raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
-    network.load_state_dict(weights, strict=False)
 
 
 def read_weights(folder: Path) -> Weights:
@@ -114,6 +118,74 @@ def read_weights(folder: Path) -> Weights:
 def kept_rows(old: Sequence[str], labels: Sequence[str]) -> list[tuple[int, int]]:
     """Row of each label that was there before, and which row it was."""
     return [(row, list(old).index(label)) for row, label in enumerate(labels) if label in old]
+
+
+def with_rows(
+    old: torch.Tensor, fresh: torch.Tensor, before: Sequence[str], after: Sequence[str], *, blocks: int = 1,
+    first: int = 0, each: int = 1,
+) -> torch.Tensor:  # fmt: skip
+    """A layer's weight or bias for other classes: rows of classes that stay by name, and rows of no class, are kept.
+
+    Parameters
+    ----------
+    old, fresh : Tensor (rows, ...)
+        For the labels ``before`` and ``after``.
+    blocks : int
+        The rows of all classes come this many times one after another (anchors).
+    first : int
+        Rows of a block that lie before those of the first class (background); what lies behind the last is kept too.
+    each : int
+        Rows of each class.
+    """
+    was, now = (x.clone().unflatten(0, (blocks, -1, each)) for x in (old, fresh))
+    now[:, :first], now[:, first + len(after) :] = was[:, :first], was[:, first + len(before) :]
+    for row, source in kept_rows(before, after):
+        now[:, first + row] = was[:, first + source]
+    return now.flatten(0, 2)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers of a seed within the block; those outside go on as if it had not been."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def within(found: Found, size: Sequence[int]) -> Found:
+    """The same objects cut at the borders of a canvas (height, width), without those of which nothing is left."""
+    boxes = found.boxes.clamp(min=0)
+    boxes = torch.minimum(boxes, boxes.new_tensor([size[1], size[0]] * 2))
+    stay = ((boxes[:, 2:] - boxes[:, :2]) > 1e-3).all(dim=1)
+    masks = None if found.masks is None else found.masks[stay]
+    return Found(boxes[stay], found.scores[stay], found.labels[stay], masks)
+
+
+class Objects(NamedTuple):
+    """Objects of one picture of a batch, as libraries want them.
+
+    Parameters
+    ----------
+    boxes : Tensor (k, 4)
+        In pixels of the canvas.
+    labels : Tensor (k,), int
+    masks : Tensor (k, height, width), bool, or None
+    """
+
+    boxes: torch.Tensor
+    labels: torch.Tensor
+    masks: torch.Tensor | None
+
+
+def objects_of(truth: Truth, size: Sequence[int], device: torch.device, masks: bool) -> list[Objects]:
+    """Each picture's objects on a canvas (height, width), those without area left out."""
+    truth, found = truth.to(device), []
+    for i, real in enumerate(truth.real & ((truth.boxes[..., 2:] - truth.boxes[..., :2]) > 0).all(dim=-1)):
+        boxes, whole = truth.boxes[i, real], None
+        if masks and truth.masks is not None:
+            whole = paste_masks(truth.masks[i, real].float() / 255, boxes, (int(size[0]), int(size[1])))
+        found.append(Objects(boxes, truth.labels[i, real], whole))
+    return found
 
 
 def without_crowds(pixels: torch.Tensor, truth: Truth, mean: Sequence[float]) -> tuple[torch.Tensor, Truth]:

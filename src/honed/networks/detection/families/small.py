@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from honed.networks.detection.decode import found_objects
-from honed.networks.detection.families.base import FamilyFinder, kept_rows
+from honed.networks.detection.families.base import FamilyFinder, kept_rows, seeded
 from honed.networks.detection.found import Found
 from honed.networks.detection.losses import detector_loss
 from honed.networks.detection.masks import SHARED
@@ -49,7 +49,8 @@ class SmallFinder(FamilyFinder):
     def for_labels(self, labels: Sequence[str], seed: int) -> SmallFinder:
         """In place; fresh rows are zero, so that at first objectness alone decides and the seed changes nothing."""
         old, rows = self.network.classes, kept_rows(self.labels, labels)
-        fresh = self.network.with_classes(len(labels)).classes
+        with seeded(seed):
+            fresh = self.network.with_classes(len(labels)).classes
         with torch.no_grad():
             for row, before in rows:
                 fresh.weight[row] = old.weight[before]

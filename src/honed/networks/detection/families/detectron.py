@@ -1,0 +1,113 @@
+"""Our own networks of the Detectron family as finders: Faster and Mask R-CNN, RetinaNet, with a pyramid or without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+
+from honed.networks.detection.families.base import FamilyFinder, as_colour, objects_of, seeded, within, without_crowds
+from honed.networks.detection.found import Found
+from honed.networks.detection.masks import GRID
+from honed.networks.detection.truth import Truth
+from honed.networks.detectron.detector import KIND, build_detector
+from honed.networks.detectron.found import Target
+from honed.networks.detectron.rows import rows_for_labels
+from honed.networks.detectron.settings import DetectronSettings
+
+FAMILY = KIND
+
+
+class DetectronFinder(FamilyFinder):
+    """See :class:`honed.networks.detectron.two_stages.TwoStages` and ``one_stage.OneStage``."""
+
+    family = FAMILY
+
+    def __init__(self, settings: DetectronSettings, labels: Sequence[str], known: Sequence[str] | None = None) -> None:
+        super().__init__(build_detector(replace(settings, n_classes=len(labels))), labels, known)
+        self.has_masks, self.multiple = settings.masks, settings.multiple
+        order = slice(None, None, -1) if settings.bgr else slice(None)
+        red, green, blue = (value / 255 for value in settings.mean[order])
+        self.mean = (red, green, blue)
+
+    @property
+    def settings(self) -> DetectronSettings:
+        """Facts of the architecture."""
+        found: DetectronSettings = self.network.settings
+        return found
+
+    @property
+    def head(self) -> nn.Module:
+        """All layers with rows for classes."""
+        if self.settings.kind == "retinanet":
+            return self.network.head.cls_score
+        heads = self.network.roi_heads
+        return (
+            nn.ModuleList([heads.box_predictor, heads.mask_head.predictor]) if self.has_masks else heads.box_predictor
+        )
+
+    @property
+    def backbone(self) -> nn.Module:
+        """With its pyramid, where there is one."""
+        return self.network.backbone
+
+    def config(self) -> dict[str, Any]:
+        """The settings, as ``config.json`` of a converted checkpoint has them too."""
+        return {**self.named(), "model_type": KIND, **self.settings.as_dict()}
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """In the network's order of colours, from 0 to 255 before the mean is taken away."""
+        ordered = pixels.flip(1) if self.settings.bgr else pixels
+        return (ordered * 255 - as_colour(self.settings.mean, pixels)) / as_colour(self.settings.std, pixels)
+
+    def for_labels(self, labels: Sequence[str], seed: int) -> DetectronFinder:
+        """In place; fresh rows are drawn small."""
+        with seeded(seed):
+            fresh = build_detector(replace(self.settings, n_classes=len(labels)))
+        fresh.to(next(self.network.parameters()).device).train(self.training)
+        fresh.load_state_dict(rows_for_labels(self.network.state_dict(), fresh.state_dict(), self.labels, labels))
+        self.network, self.labels = fresh, tuple(labels)
+        return self
+
+    def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
+        """The network's own parts."""
+        pixels, truth = without_crowds(pixels, truth.to(pixels.device), self.mean)
+        targets = [Target(*some) for some in objects_of(truth, pixels.shape[-2:], pixels.device, self.has_masks)]
+        return self.network.losses(self.normalised(pixels), _sizes(pixels), targets)
+
+    @torch.no_grad()
+    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
+        """Objects of each picture, the surest first."""
+        for part in (self.network, getattr(self.network, "roi_heads", self.network)):
+            part.settings = replace(part.settings, least_score=least_score, most=most)
+        answers = self.network(self.normalised(pixels), _sizes(pixels))
+        return [
+            within(Found(one.boxes, one.scores, one.labels, _on_grid(one.masks)), pixels.shape[-2:]) for one in answers
+        ]
+
+    def seen(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The mean of the trunk's last map before any pyramid."""
+        pixels = self.normalised(pixels)
+        if self.settings.trunk == "fpn":
+            return self.network.backbone.bottom_up(pixels)["res5"].mean(dim=(2, 3))
+        return self.network.backbone(pixels)[-1].mean(dim=(2, 3))
+
+
+def _sizes(pixels: torch.Tensor) -> list[tuple[int, int]]:
+    return [(pixels.shape[-2], pixels.shape[-1])] * len(pixels)
+
+
+def _on_grid(masks: torch.Tensor | None) -> torch.Tensor | None:
+    """Probabilities (k, m, m) over boxes as (k, GRID, GRID)."""
+    if masks is None or masks.shape[-1] == GRID or not len(masks):
+        return masks if masks is None or len(masks) else masks.new_zeros(0, GRID, GRID)
+    return interpolate(masks[:, None], size=(GRID, GRID), mode="bilinear", align_corners=False)[:, 0]
+
+
+def build_detectron(config: dict[str, Any]) -> DetectronFinder:
+    """The architecture of a configuration with random weights."""
+    return DetectronFinder(DetectronSettings.from_dict(config), config["labels"], config.get("known"))

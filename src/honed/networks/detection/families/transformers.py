@@ -1,0 +1,288 @@
+"""Detectors of transformers as finders: the DETR family for boxes, Mask2Former for outlines.
+
+Losses are the library's own. Which rows belong to classes is read off the architecture itself, built once more with one
+class more; whatever grows by one has rows for classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+from torchvision.ops import roi_align
+from transformers import AutoConfig, AutoModelForObjectDetection, AutoModelForUniversalSegmentation
+from transformers.backbone_utils import BackboneMixin
+from transformers.models.auto.modeling_auto import MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
+
+from honed.errors import ZooError
+from honed.files import read_json, write_json
+from honed.networks.detection.families.base import (
+    FamilyFinder,
+    Objects,
+    as_colour,
+    objects_of,
+    seeded,
+    with_rows,
+    within,
+    without_crowds,
+)
+from honed.networks.detection.found import Found
+from honed.networks.detection.masks import GRID
+from honed.networks.detection.truth import Truth
+from honed.networks.encoder import quiet
+from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+
+FAMILY = "transformers"
+OUTLINES = ("mask2former",)
+UNNORMALISED = ("rt_detr", "rt_detr_v2", "d_fine", "deimv2")
+"""Architectures whose pictures are read as they are, from 0 to 1."""
+
+
+def can_find(config: dict[str, Any]) -> bool:
+    """True for a configuration of transformers that builds a finder."""
+    kind = config.get("model_type")
+    return not config.get("auto_map") and (kind in OUTLINES or kind in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES)
+
+
+class TransformersFinder(FamilyFinder):
+    """A detector of transformers.
+
+    Parameters
+    ----------
+    network : PreTrainedModel
+        Its configuration names the classes. All of it can learn, also what the library would hold still.
+    known : sequence of str, optional
+        See :class:`FamilyFinder`.
+    colours : dict, optional
+        ``mean`` and ``std`` that pictures are normalised with; by default those of the architecture.
+    """
+
+    family, multiple = FAMILY, 32
+
+    def __init__(self, network: Any, known: Sequence[str] | None = None, colours: dict[str, Any] | None = None) -> None:
+        super().__init__(network.requires_grad_(True), _names(network.config), known)
+        kind = network.config.model_type
+        self.has_masks = kind in OUTLINES
+        self.colours = colours or _usual_colours(kind)
+        if any(self.colours["mean"]):
+            self.mean = tuple(self.colours["mean"])
+
+    @property
+    def head(self) -> nn.Module:
+        """All layers with rows for classes."""
+        owners = {name.rpartition(".")[0] for name in self.class_tensors}
+        return nn.ModuleList(part for name, part in self.network.named_modules() if name in owners)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What makes maps of pictures; of an architecture without such a part, all but its head."""
+        found = [part for part in self.network.modules() if isinstance(part, BackboneMixin)]
+        return found[0] if found else self.network.base_model
+
+    @cached_property
+    def class_tensors(self) -> tuple[str, ...]:
+        """Names of tensors with rows for classes."""
+        with torch.device("meta"):
+            other = _build(_with_labels(self.network.config, [*self.labels, ""])).state_dict()
+        return tuple(name for name, value in self.network.state_dict().items() if value.shape != other[name].shape)
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """With the colours of the architecture."""
+        return (pixels - as_colour(self.colours["mean"], pixels)) / as_colour(self.colours["std"], pixels)
+
+    def config(self) -> dict[str, Any]:
+        """The library's own configuration, with what it does not know."""
+        return {**_plain(self.network.config.to_dict()), **self.named(), "colours": self.colours}
+
+    def save(self, folder: Path) -> None:
+        """As the library saves it, so that the library reads it too."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with quiet():
+            self.network.save_pretrained(folder)
+        write_json(folder / "config.json", self.config())
+
+    def for_labels(self, labels: Sequence[str], seed: int) -> TransformersFinder:
+        """In place; fresh rows are as the library begins them, rows of no class ("no object") stay."""
+        with seeded(seed), quiet():
+            fresh = _build(_with_labels(self.network.config, labels))
+        old, new = self.network.state_dict(), fresh.state_dict()
+        for name, value in old.items():
+            kept = with_rows(value, new[name].to(value), self.labels, labels) if name in self.class_tensors else value
+            new[name] = kept
+        fresh.load_state_dict(new)
+        device = next(self.network.parameters()).device
+        self.network, self.labels = fresh.to(device).requires_grad_(True).train(self.training), tuple(labels)
+        return self
+
+    def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
+        """The library's sum, for it alone knows how to weigh the parts."""
+        pixels, truth = without_crowds(pixels, truth.to(pixels.device), self.mean)
+        size = (pixels.shape[-2], pixels.shape[-1])
+        objects = objects_of(truth, size, pixels.device, self.has_masks)
+        given = _as_masks(objects, size) if self.has_masks else _as_boxes(objects, size)
+        return {"total": self.network(pixel_values=self.normalised(pixels), **given).loss}
+
+    @torch.no_grad()
+    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
+        """Objects of each picture, the surest first."""
+        told, size = self.network(pixel_values=self.normalised(pixels)), (pixels.shape[-2], pixels.shape[-1])
+        if self.has_masks:
+            pairs = zip(told.class_queries_logits.float(), told.masks_queries_logits.float(), strict=True)
+            return [found_masks(logits, masks, size, least_score, most) for logits, masks in pairs]
+        pairs = zip(told.logits.float(), told.pred_boxes.float(), strict=True)
+        return [found_boxes(logits, boxes, len(self.labels), size, least_score, most) for logits, boxes in pairs]
+
+    def seen(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The mean of the backbone's last map, or of all that a network of tokens makes of the picture."""
+        found = self.backbone(self.normalised(pixels))
+        if hasattr(found, "feature_maps"):
+            return found.feature_maps[-1].mean(dim=(2, 3))
+        return found.last_hidden_state.mean(dim=1)
+
+
+def _as_boxes(objects: Sequence[Objects], size: tuple[int, int]) -> dict[str, Any]:
+    """Middles and sides as shares of the canvas."""
+    found = []
+    for boxes, labels, _ in objects:
+        shares = boxes / boxes.new_tensor([size[1], size[0]] * 2)
+        centred = torch.cat([(shares[:, :2] + shares[:, 2:]) / 2, shares[:, 2:] - shares[:, :2]], dim=1)
+        found.append({"class_labels": labels, "boxes": centred})
+    return {"labels": found}
+
+
+def _as_masks(objects: Sequence[Objects], size: tuple[int, int]) -> dict[str, Any]:
+    """Whole masks; where no outline is known, there is nothing to learn of them."""
+    if any(masks is None for _, _, masks in objects):
+        raise ZooError("Z014", "This network learns outlines, and the data have none.", "Choose a detector of boxes.")
+    masks = [masks.float() for _, _, masks in objects if masks is not None]
+    return {"mask_labels": masks, "class_labels": [labels for _, labels, _ in objects]}
+
+
+def found_boxes(
+    logits: torch.Tensor, boxes: torch.Tensor, n_labels: int, size: tuple[int, int], least_score: float, most: int
+) -> Found:
+    """Objects of one picture from what is said of each query, boxes as middles and sides in shares of the canvas.
+
+    One logit more than there are classes means that classes exclude each other and "no object": then each query tells its
+    likeliest class. Else a query may tell several.
+    """
+    if logits.shape[-1] > n_labels:
+        scores, labels = logits.softmax(dim=-1)[:, :n_labels].max(dim=-1)
+        query = torch.arange(len(scores), device=scores.device)
+    else:
+        scores = logits.sigmoid().flatten()
+        query = torch.arange(len(scores), device=scores.device) // n_labels
+        labels = torch.arange(len(scores), device=scores.device) % n_labels
+    top = scores.topk(min(most, len(scores)))
+    at = top.indices[top.values >= least_score]
+    middle, side = boxes[query[at]].split(2, dim=1)
+    corners = torch.cat([middle - side / 2, middle + side / 2], dim=1)
+    return within(Found(corners * corners.new_tensor([size[1], size[0]] * 2), scores[at], labels[at]), size)
+
+
+def found_masks(
+    logits: torch.Tensor, masks: torch.Tensor, size: tuple[int, int], least_score: float, most: int
+) -> Found:
+    """Objects of one picture from what is said of each query: class, times how sure the mask is of its own pixels."""
+    likely, labels = logits.softmax(dim=-1)[:, :-1].max(dim=-1)
+    cells = masks.sigmoid()
+    own = (cells > 0.5).float()
+    scores = likely * (cells * own).sum(dim=(1, 2)) / own.sum(dim=(1, 2)).clamp(min=1)
+    top = scores.topk(min(most, len(scores)))
+    at = top.indices[(top.values >= least_score) & (own[top.indices].sum(dim=(1, 2)) > 0)]
+    boxes = torch.stack([_extent(mask, size) for mask in masks[at]]) if len(at) else masks.new_zeros(0, 4)
+    rows = torch.cat([torch.arange(len(at), device=boxes.device)[:, None].to(boxes), boxes], dim=1)
+    cut = roi_align(cells[at][:, None], rows, GRID, masks.shape[-1] / size[1], sampling_ratio=2, aligned=True)[:, 0]
+    return within(Found(boxes, scores[at], labels[at], cut), size)
+
+
+def _extent(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The smallest box (4,) around what a map of logits says belongs to the object, in pixels of the canvas."""
+    whole = interpolate(mask[None, None], size=size, mode="bilinear", align_corners=False)[0, 0] > 0
+    if not whole.any():
+        return mask.new_zeros(4)
+    y, x = (whole.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
+    return torch.stack([x[0], y[0], x[-1] + 1, y[-1] + 1]).to(mask)
+
+
+def _names(config: Any) -> tuple[str, ...]:
+    return tuple(str(config.id2label[row]) for row in range(config.num_labels))
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Without what tells of one machine: where files lay, and how exactly numbers were kept there."""
+    return {
+        key: _plain(value) if isinstance(value, dict) else value
+        for key, value in config.items() if key not in ("_name_or_path", "dtype")
+    }  # fmt: skip
+
+
+def _usual_colours(kind: str) -> dict[str, Any]:
+    if kind in UNNORMALISED:
+        return {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
+    return {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+
+
+def _with_labels(config: Any, labels: Sequence[str]) -> Any:
+    """A copy of a configuration for other classes."""
+    given = {key: value for key, value in config.to_dict().items() if key not in ("id2label", "label2id", "num_labels")}
+    return _prepared({**given, "id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}})
+
+
+def _prepared(config: dict[str, Any]) -> Any:
+    """The library's configuration: any size of canvas, nothing fetched."""
+    given = {key: value for key, value in config.items() if key not in ("family", "labels", "known", "colours")}
+    made = AutoConfig.for_model(**given)
+    for name in ("anchor_image_size", "eval_size"):
+        if hasattr(made, name):
+            setattr(made, name, None)
+    return made
+
+
+def _build(config: Any) -> Any:
+    kind = AutoModelForUniversalSegmentation if config.model_type in OUTLINES else AutoModelForObjectDetection
+    return kind.from_config(config)
+
+
+def build_transformers(config: dict[str, Any]) -> TransformersFinder:
+    """The architecture of a configuration with random weights."""
+    with quiet():
+        return TransformersFinder(_build(_prepared(config)), config.get("known"), config.get("colours"))
+
+
+def load_transformers(folder: Path) -> TransformersFinder:
+    """A folder that the library reads itself, for it renames weights of older versions; all must be there.
+
+    Raises
+    ------
+    ZooError [Z016]
+        Tensors are missing or of another shape.
+    """
+    config = read_json(folder / "config.json")
+    kind = AutoModelForUniversalSegmentation if config["model_type"] in OUTLINES else AutoModelForObjectDetection
+    with quiet():
+        network, told = kind.from_pretrained(
+            folder, config=_prepared(config), output_loading_info=True, local_files_only=True, use_safetensors=True,
+            dtype=torch.float32, ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    wrong = [*told["missing_keys"], *told["mismatched_keys"]]
+    if wrong:
+        seen = f"The weights in {folder} do not fit their configuration ({len(wrong)} tensors, such as {wrong[0]})."
+        raise ZooError("Z016", seen, "Fetch the model again, all of its files.")
+    return TransformersFinder(network, config.get("known"), config.get("colours") or _colours_beside(folder))
+
+
+def _colours_beside(folder: Path) -> dict[str, Any] | None:
+    """What ``preprocessor_config.json`` says of colours."""
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return None
+    facts = read_json(path)
+    if not facts.get("do_normalize", True):
+        return {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
+    return {"mean": facts.get("image_mean", list(IMAGENET_MEAN)), "std": facts.get("image_std", list(IMAGENET_STD))}
