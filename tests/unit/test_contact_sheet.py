@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from honed.data.picture_sets.rle import text_of_mask
-from honed.report.colours import class_colours, font, on, shortened
+from honed.media.colours import class_colours, font, on, shortened
 from honed.report.contact_sheet import choose, contact_sheet
-from honed.report.draw_objects import as_bytes, draw_objects
+from honed.media.drawn_objects import as_bytes, draw_objects
 from tests.pictured import draw
 
 GREY = np.full((200, 300, 3), 128, np.uint8)

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from honed.data.pictures import Source, open_picture, picture_facts
 from honed.errors import DataError
-from honed.report.colours import Colour, class_colours, font, on, shortened
-from honed.report.draw_objects import as_bytes, draw_objects
+from honed.media.colours import Colour, class_colours, font, on, shortened
+from honed.media.drawn_objects import as_bytes, draw_objects
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Objects = Sequence[Mapping[str, Any]]
@@ -40,7 +40,7 @@ def contact_sheet(
     labels : sequence of str or None, optional
         Written under each picture, which are then sorted by label.
     objects : sequence of lists of mappings, optional
-        Drawn on each picture; a legend tells the colours. See :func:`honed.report.draw_objects.draw_objects`.
+        Drawn on each picture; a legend tells the colours. See :func:`honed.media.drawn_objects.draw_objects`.
     most : int
         Pictures at most.
     columns, side : int
