@@ -91,12 +91,16 @@ def _predicted(model: Model, arrow: pa.Table, keep: Keep, summary: PredictionSum
     summary.n_rows += len(inputs)
     summary.n_unsure += int(unsure.sum())
     summary.n_empty += int(empty.sum())
-    summary.answers.update(_words(label) for label, nothing in zip(answers.labels, empty, strict=True) if not nothing)
+    there = [label for label, nothing in zip(answers.labels, empty, strict=True) if not nothing]
+    summary.answers.update(word for label in there for word in _words(label))
     return _columns(model, _kept(model, arrow, keep), answers, empty, unsure)
 
 
-def _words(label: Any) -> str:
-    return ", ".join(label) if isinstance(label, list) else f"{label:.1f}" if isinstance(label, float) else str(label)
+def _words(label: Any) -> list[str]:
+    """What an answer is counted as: itself, or each object it lists."""
+    if isinstance(label, list) and (not label or isinstance(label[0], dict)):
+        return [str(item["label"]) for item in label]
+    return [", ".join(label) if isinstance(label, list) else f"{label:.1f}" if isinstance(label, float) else str(label)]
 
 
 def _kept(model: Model, arrow: pa.Table, keep: Keep) -> pa.Table:
@@ -136,12 +140,15 @@ def _outputs_once(model: Model, inputs: Sequence[Input]) -> Array:
 def _columns(model: Model, kept: pa.Table, answers: Predictions, empty: Array, unsure: Array) -> pa.Table:
     labels = [None if nothing else label for label, nothing in zip(answers.labels, empty, strict=True)]
     found: dict[str, pa.Array] = {"prediction": pa.array(labels)}
-    if model.problem.labels:
+    own = model.task.answer_type(model.problem)
+    if own is not None:
+        found["prediction"] = pa.array(labels, type=own)
+    elif model.problem.labels:
         kind = pa.list_(pa.string()) if any(isinstance(label, list) for label in answers.labels) else pa.string()
         found["prediction"] = pa.array(labels, type=kind)
     if answers.confidence is not None:
         found["confidence"] = pa.array(np.round(answers.confidence.astype(np.float64), 6))
-    else:
+    elif np.ndim(answers.encoded) == 1:
         values = np.asarray(answers.encoded, dtype=np.float64)
         found |= {
             "low": pa.array(values - model.decision.half_width),

@@ -103,10 +103,10 @@ def _answers(model: Model, answers: Predictions, targets: Array) -> list[Line]:
             return lines
         lines += histogram("prediction", "value", values, digits=3)
         return lines + histogram("performance", "absolute_error", np.abs(values - targets), digits=3)
-    given = np.asarray(answers.encoded)
-    counts = given.sum(axis=0) if given.ndim == 2 else np.bincount(given, minlength=len(model.problem.labels))
+    given, judging = np.asarray(answers.encoded), model.task.judging
+    counts = (judging.counts(targets, given, len(model.problem.labels)).given > 0).sum(axis=0)
     lines += [("prediction", "label", label, float(n)) for label, n in zip(model.problem.labels, counts, strict=True)]
-    right = rightness(given, targets)
+    right = judging.right(targets, given).astype(np.float64)
     lines += [("performance", "right", "", float(right.sum())), ("performance", "rows", "", float(len(right)))]
     if answers.confidence is not None:
         lines += histogram("prediction", "confidence", answers.confidence)
@@ -120,12 +120,6 @@ def _answers(model: Model, answers: Predictions, targets: Array) -> list[Line]:
         estimates = share_right(answers.confidence, rising_curve(means, hits, rows))
         lines += [("prediction", "estimate", "", float(estimates.mean()))]
     return lines
-
-
-def rightness(encoded: Array, targets: Array) -> Array:
-    """1.0 for each row whose answer is the truth, else 0.0; with several labels a row all must be right."""
-    same = np.asarray(encoded) == np.asarray(targets)
-    return (same.all(axis=1) if same.ndim == 2 else same).astype(np.float64)
 
 
 def histogram(feature: str, statistic: str, values: Any, bins: int = BINS, digits: int = 6) -> list[Line]:

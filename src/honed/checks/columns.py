@@ -66,7 +66,9 @@ def check_columns(table: Table, roles: Roles) -> list[Finding]:
         elif empty and name != roles.target:
             unread.append((name, empty))
     findings += _missing_unread(unread, table.n_rows)
-    constant = [name for name in table.names if name not in dict(unread) and _constant(table.arrow.column(name))]
+    facts = {"width", "height"} if roles.image else set()
+    looked = [name for name in table.names if name not in dict(unread) and name not in facts]
+    constant = [name for name in looked if _constant(table.arrow.column(name))]
     if constant:
         has, remedy = (
             ("has", "It cannot help; leave it out.")

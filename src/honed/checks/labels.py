@@ -24,8 +24,10 @@ wrong guess of a weak judge proves nothing), and below 70 of 100 nothing is said
 
 
 def check_balance(targets: Array, labels: tuple[str, ...], target: str) -> list[Finding]:
-    """D140 imbalance, D141 rare labels, D142 few rows in all."""
-    findings = []
+    """D140 imbalance, D141 rare labels, D142 few rows in all; nothing of rows of objects."""
+    findings: list[Finding] = []
+    if targets.dtype.kind == "O":
+        return findings
     n = len(targets) if targets.dtype.kind == "f" or targets.ndim == 2 else int((targets >= 0).sum())
     if n < FEW:
         message = f"{n} labelled rows are few. Expect a first look, not a product."

@@ -22,7 +22,8 @@ def worst_errors(model: Model, inputs: list[Input], targets: Array, answers: Pre
 def _example(model: Model, given: Input, row: int, target: Any, answers: Predictions) -> ErrorExample:
     judging, labels, answer = model.task.judging, model.problem.labels, answers.encoded[row]
     picture, weights = judging.picture(given, target, answer, labels), []
-    if not picture:
+    drawn = bool(picture)
+    if not drawn:
         weights = _pieces(model, given, answer)
         picture = model.task.medium.picture(given, [weight for _, weight in weights])
     return ErrorExample(
@@ -33,6 +34,7 @@ def _example(model: Model, given: Input, row: int, target: Any, answers: Predict
         float(answers.confidence[row]) if answers.confidence is not None else 0.0,
         [] if picture else weights,
         picture,
+        drawn,
     )
 
 

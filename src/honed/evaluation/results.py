@@ -143,6 +143,8 @@ class ErrorExample:
     confidence: float
     words: list[tuple[str, float]]
     picture: str = ""
+    drawn: bool = False
+    """Truth and answer are drawn into the picture."""
 
 
 @dataclass(frozen=True)

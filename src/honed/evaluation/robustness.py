@@ -20,14 +20,15 @@ def robustness(
 ) -> list[RobustnessResult]:
     """One result for each kind of edit that inputs of this medium have, on at most 400 rows."""
     medium = model.task.medium
-    if not medium.edits() or len(inputs) < 20:
+    edits = [edit for edit in medium.edits() if not (edit.moves and model.task.judging.tells_places)]
+    if not edits or len(inputs) < 20:
         return []
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(inputs), min(MOST_ROWS, len(inputs)), replace=False))
     chosen, truth, before = [inputs[row] for row in rows], targets[rows], predicted[rows]
-    with progress.step(f"trying edited {medium.many}", len(medium.edits())) as step:
+    with progress.step(f"trying edited {medium.many}", len(edits)) as step:
         results = []
-        for edit in medium.edits():
+        for edit in edits:
             edited = apply(edit, chosen, seed)
             results.append(_one(model, edit.name, edit.title, chosen, edited, truth, before, seed))
             step.advance()

@@ -22,11 +22,15 @@ Check = Callable[[], list[Finding]]
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of inputs that should change no answer: a name, words for the report, and the change of one part."""
+    """A change of inputs that should change no answer: a name, words for the report, and the change of one part.
+
+    ``moves`` says that what is on the input lies elsewhere afterwards, so that answers that tell places do change.
+    """
 
     name: str
     title: str
     apply: Callable[[Any, np.random.Generator], Any]
+    moves: bool = False
 
 
 @dataclass(frozen=True)

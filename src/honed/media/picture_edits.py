@@ -79,5 +79,5 @@ EDITS = (
     Edit("bright", "brighter by 40 %", _edit(_bright)),
     Edit("faded", "less contrast by 40 %", _edit(_faded)),
     Edit("small", "half the resolution", _edit(_small)),
-    Edit("turned", "turned by 5 degrees", _edit(_turned)),
+    Edit("turned", "turned by 5 degrees", _edit(_turned), moves=True),
 )

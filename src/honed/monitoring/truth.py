@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from honed.bundle.reference import rightness
 from honed.data.table import Table
 from honed.evaluation.evaluate import targets_of
 from honed.evaluation.results import Estimate, MetricResult
@@ -66,8 +65,11 @@ def usable(watched: Watched, truth: Truth) -> Truth:
 
 def judge(watched: Watched, truth: Truth) -> Judged:
     """Encode answers and truths as the task does; labels the model does not know count as wrong."""
-    predicted, targets = (_encoded(watched, texts) for texts in (truth.predictions, truth.labels))
-    good = rightness(predicted, targets) if watched.problem.labels else np.abs(predicted - targets)
+    judging = watched.task.judging
+    again = judging.from_words([json.loads(t) for t in truth.predictions], [json.loads(t) for t in truth.labels],
+                               watched.problem.labels)  # fmt: skip
+    predicted, targets = again or (_encoded(watched, truth.predictions), _encoded(watched, truth.labels))
+    good = judging.right(targets, predicted) if watched.problem.labels else np.abs(predicted - targets)
     return Judged(predicted, targets, np.asarray(good, dtype=float))
 
 

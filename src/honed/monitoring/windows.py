@@ -14,6 +14,7 @@ from honed.checks.traits import FLAGS, bucket_counts
 from honed.metrics.calibration import share_right
 from honed.monitoring.reference import Watched
 from honed.tasks.contract import Array
+from honed.tasks.judging import names_in
 
 Counts = dict[str, Any]
 
@@ -124,8 +125,7 @@ class Counter:
         for text, n in tally.items():
             places = self._known.get(text)
             if places is None:
-                value = json.loads(text)
-                names = value if isinstance(value, list) else [value]
+                names = names_in(json.loads(text))
                 places = self._known[text] = [self.labels[name] for name in names if name in self.labels]
             for place in places:
                 counts[place] += n

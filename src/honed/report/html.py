@@ -27,7 +27,7 @@ def _environment() -> Any:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        figure=words.figure, interval=words.interval, duration=words.duration, short=words.shortened
+        figure=words.figure, interval=words.interval, duration=words.duration, short=words.shortened, cell=words.cell
     )
     environment.globals.update(
         plots={name: _safe(getattr(plots, name), Markup) for name in ("whiskers", "ladder", "reliability", "curve", "heat", "scatter")},

@@ -16,7 +16,8 @@ from honed.evaluation.results import Estimate, Evaluation, RungResult, RunReport
 from honed.finding import Finding, by_level
 from honed.media.registry import medium_of
 from honed.report.inspection import Inspection
-from honed.report.words import duration, figure, interval, shortened
+from honed.tasks.judging import Detail
+from honed.report.words import cell, duration, figure, interval, shortened
 from honed.wording import counted, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}
@@ -159,6 +160,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     console.print(grid)
     unit = evaluation.metrics[0].unit
     _weakest(console, evaluation)
+    for detail in evaluation.details:
+        _print_detail(console, detail)
     if evaluation.robustness:
         heading(console, "After edits that should change nothing")
         grid = grid_of(("", "left"), (evaluation.metrics[0].title, "right"), ("answers changed (95 %)", "right"))
@@ -169,6 +172,17 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for part in [part for part in evaluation.slices if part.significant][:5]:
         console.print(f"  {part.name}: {figure(part.score.value, unit)} on {part.n} rows", markup=False)
     print_findings(console, [f for f in evaluation.findings if f.code.startswith("E")]) if evaluation.findings else None
+
+
+def _print_detail(console: Console, detail: Detail) -> None:
+    """A table that only answers of one kind have."""
+    heading(console, detail.title)
+    grid = grid_of((detail.columns[0], "left"), *((name, "right") for name in detail.columns[1:]))
+    for row in detail.rows:
+        grid.add_row(*(cell(value) for value in row))
+    console.print(grid)
+    if detail.note:
+        console.print(Text(f"  {detail.note}", style="dim"))
 
 
 def _with_interval(share: Estimate) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from honed.evaluation.results import Estimate
 from honed.wording import number
 
@@ -22,6 +24,15 @@ def interval(estimate: Estimate, unit: str) -> str:
     nothing = 1e-3 * max(abs(estimate.low), abs(estimate.high))
     low, high = (0.0 if abs(bound) < nothing else bound for bound in (estimate.low, estimate.high))
     return f"{number(low)} – {number(high)}"
+
+
+def cell(value: Any) -> str:
+    """A cell of a table that only answers of one kind have: shares as per cent, with interval where they come with one."""
+    if value is None:
+        return "–"
+    if isinstance(value, tuple):
+        return f"{figure(value[0], '%')} ({interval(Estimate(*value), '%')})"
+    return figure(value, "%") if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def duration(seconds: float) -> str:

@@ -357,6 +357,10 @@ class Task(ABC):
     def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
         """Outputs into answers."""
 
+    def answer_type(self, problem: Problem) -> Any:
+        """The Arrow type of answers in words, where it cannot be told from any of them; else None."""
+        return None
+
     def answer_code(self, problem: Problem) -> str:
         """Python source that defines ``answers(rows)`` from ``outputs(rows)``, for exports that run without Honed.
 

@@ -4,7 +4,7 @@ numbers brings a Judging of its own."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,9 @@ class Detail:
 class Judging:
     """For a label, several labels, or a number a row. Arrays are in the encoding of the targets."""
 
+    tells_places: ClassVar[bool] = False
+    """Answers say where something is in the input."""
+
     def right(self, truth: Array, given: Array) -> Array:
         """True where an answer is right (all labels of a row, for several), bool (n,)."""
         same: Array = np.asarray(truth) == np.asarray(given)
@@ -74,6 +77,11 @@ class Judging:
             true, told = truth[:, None] == np.arange(n_labels), given[:, None] == np.arange(n_labels)
         return Counts(true.astype(np.int64), told.astype(np.int64), (true & told).astype(np.int64))
 
+    def census(self, targets: Array, n_labels: int) -> Array:
+        """How often each label is true, int (labels,)."""
+        known = targets if targets.ndim == 2 else targets[targets >= 0]
+        return known.sum(axis=0) if targets.ndim == 2 else np.bincount(known, minlength=n_labels)
+
     def graded(self, truth: Array, answers: Predictions) -> tuple[Array, Array] | None:
         """Confidence and rightness (0 or 1) of everything that was answered with a confidence, float (m,) each."""
         if answers.confidence is None:
@@ -98,6 +106,10 @@ class Judging:
     def picture(self, row: Any, truth: Any, given: Any, labels: tuple[str, ...]) -> str:
         """The input with truth and answer drawn into it, as a data URI; "" where there is nothing to draw."""
         return ""
+
+    def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array] | None:
+        """Answers and truths as a log holds them, encoded again; None where a table can hold them and the task encodes it."""
+        return None
 
     def details(self, truth: Array, given: Array, labels: tuple[str, ...], seed: int) -> list[Detail]:
         """Tables that only answers of this kind have."""

@@ -138,7 +138,7 @@ class Session:
         batch = engine.to_device(network.collate(sample), engine.device_of(network))
 
         def work() -> None:
-            network(batch).float().square().mean().backward()
+            network.features(batch).float().square().mean().backward()
             network.zero_grad(set_to_none=True)
 
         return work

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time as clock
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -119,13 +119,9 @@ def role_of(name: str, roles: Roles) -> str:
 def _labels(prepared: Prepared) -> list[tuple[str, int]]:
     if prepared.problem is None or prepared.targets is None or not prepared.problem.labels:
         return []
-    targets, names = prepared.targets, prepared.problem.labels
-    counts = (
-        Counter({i: int(n) for i, n in enumerate(targets.sum(axis=0))})
-        if targets.ndim == 2
-        else Counter(targets.tolist())
-    )
-    return [(names[i], n) for i, n in counts.most_common() if i >= 0]
+    names = prepared.problem.labels
+    counts = prepared.task.judging.census(prepared.targets, len(names))
+    return [(names[i], int(counts[i])) for i in np.argsort(-counts, kind="stable") if counts[i]]
 
 
 def _suggestion(prepared: Prepared) -> str:

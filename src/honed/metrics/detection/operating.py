@@ -11,7 +11,6 @@ from honed.metrics.detection.data import Array
 from honed.metrics.detection.matching import Matches
 
 MIN_OBJECTS = 5
-"""A label with fewer objects takes the threshold that is best for all labels together."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,9 @@ class Curve:
 
 
 def operating_points(
-    matches: Matches, *, miss_cost: float | Sequence[float] = 1.0, false_cost: float | Sequence[float] = 1.0
-) -> list[OperatingPoint]:
+    matches: Matches, *, miss_cost: float | Sequence[float] = 1.0, false_cost: float | Sequence[float] = 1.0,
+    least: int = MIN_OBJECTS,
+) -> list[OperatingPoint]:  # fmt: skip
     """The threshold of each label with the smallest cost on these (validation) pictures, at the first overlap (0.5).
 
     Parameters
@@ -66,6 +66,8 @@ def operating_points(
         Of validation pictures. Figures at thresholds that were chosen on the same pictures are a little too good.
     miss_cost, false_cost : float, or one for each label
         What a missed object costs against a false detection.
+    least : int
+        A label with fewer objects takes the threshold that is best for all labels together.
 
     Notes
     -----
@@ -80,7 +82,7 @@ def operating_points(
     points = []
     for k in range(n):
         mine = label == k
-        own = counts[k] >= MIN_OBJECTS
+        own = counts[k] >= least
         threshold = _cheapest(score[mine], hit[mine] * misses[k], (1 - hit[mine]) * falses[k]) if own else together
         points.append(_point(matches, k, threshold, (float(misses[k]), float(falses[k])), bool(own)))
     return points

@@ -53,7 +53,8 @@ class PictureFinder(nn.Module):
         self.finder: Any = finder
         self.canvas, self.with_masks, self.variation = canvas, with_masks, variation
         self.norms_learn = False
-        self.backbone_config = SimpleNamespace(num_hidden_layers=1, hidden_size=1)
+        if not hasattr(finder.backbone, "config"):
+            finder.backbone.config = SimpleNamespace(num_hidden_layers=1, hidden_size=1)  # type: ignore[assignment]
 
     @property
     def n_outputs(self) -> int:

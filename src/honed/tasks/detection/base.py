@@ -170,6 +170,14 @@ class Detection(Task):
     def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
         return decisions.decode(outputs, problem, decision)
 
+    def answer_type(self, problem: Problem) -> Any:
+        import pyarrow as pa
+
+        parts = {"label": pa.string(), "score": pa.float64(), "box": pa.list_(pa.float64())}
+        if self.outlines:
+            parts["mask"] = pa.struct({"size": pa.list_(pa.int64()), "counts": pa.string()})
+        return pa.list_(pa.struct(parts))
+
     def metrics(self, problem: Problem) -> list[Metric]:
         return sorted(metrics_of(problem.labels), key=lambda metric: metric.name != problem.metric)
 

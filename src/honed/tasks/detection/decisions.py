@@ -13,6 +13,8 @@ from honed.tasks.answers import Array, Decision, Predictions
 from honed.tasks.contract import Problem
 from honed.tasks.detection.given import in_words, matched
 
+OBJECTS_FOR_OWN = 40
+"""With fewer validation objects a threshold of a label's own would follow chance."""
 USUAL, DOUBT = 0.3, 0.5
 """Score from which objects are told before anything was fitted; share of the threshold from which something may be there."""
 
@@ -22,7 +24,7 @@ def fit_decision(outputs: Array, targets: Array, problem: Problem, costs: dict[s
     found = matched(targets, outputs, problem.labels, thresholds=(0.5,))
     curve = fit_recalibration(found)
     misses = [float(costs.get(label, 1.0)) for label in problem.labels]
-    points = operating_points(found, miss_cost=misses)
+    points = operating_points(found, miss_cost=misses, least=OBJECTS_FOR_OWN)
     thresholds = curve.apply(np.clip([point.threshold for point in points], 1e-6, 1 - 1e-6))
     return Decision(
         temperature=1 / curve.slope if curve.slope > 0 else 1.0, shift=curve.shift,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from honed.metrics.detection.error_kinds import error_kinds
 from honed.metrics.detection.intervals import ap_intervals
 from honed.metrics.detection.matching import match
 from honed.metrics.detection.operating import operating_points
-from honed.networks.detection.packing import unpack
+from honed.networks.detection.packing import TOLD, pack, unpack, width_of
 from honed.tasks.answers import Array, Predictions
 from honed.tasks.detection.given import as_given, detections_of, matched
 from honed.tasks.detection.scores import told_counts
-from honed.tasks.detection.shapes import Shapes, truths_of
+from honed.tasks.detection.shapes import Shapes, shapes_of, truths_of
 from honed.tasks.judging import Counts, Detail, Judging
 
 NEAR, WORTH_COMPARING, LONGEST = 0.9, 0.05, 640
@@ -42,6 +42,8 @@ class ObjectJudging(Judging):
     costs : mapping
         How much worse than usual it is to miss a label.
     """
+
+    tells_places: ClassVar[bool] = True
 
     def __init__(self, labels: tuple[str, ...] = (), costs: Mapping[str, float] | None = None) -> None:
         self.labels, self.costs = labels, dict(costs or {})
@@ -71,6 +73,12 @@ class ObjectJudging(Judging):
     def counts(self, truth: Array, given: Array, n_labels: int) -> Counts:
         hits, told, true = told_counts(truth, given, _numbered(n_labels))
         return Counts(true, told, hits)
+
+    def census(self, targets: Array, n_labels: int) -> Array:
+        """Objects of each label."""
+        every = [target.labels[~target.crowd] for target in targets if target is not None]
+        known = np.concatenate([np.zeros(0, dtype=np.int64), *every])
+        return np.bincount(known[known >= 0], minlength=n_labels)
 
     def graded(self, truth: Array, answers: Predictions) -> tuple[Array, Array] | None:
         """Score and rightness of every object that was found, also of those that are not told."""
@@ -117,18 +125,34 @@ class ObjectJudging(Judging):
         image.convert("RGB").save(stream, "JPEG", quality=80)
         return as_uri(stream.getvalue(), "image/jpeg")
 
+    def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array] | None:
+        """By their boxes alone."""
+        index = {label: k for k, label in enumerate(labels)}
+        rows, targets = np.zeros((len(answers), width_of(False)), np.float32), np.empty(len(truths), dtype=object)
+        for row, (answer, truth) in enumerate(zip(answers, truths, strict=True)):
+            told = [item for item in answer if item["label"] in index]
+            boxes = np.array([item["box"] for item in told], dtype=np.float32).reshape(-1, 4)
+            scores, names = [item["score"] for item in told], [index[item["label"]] for item in told]
+            rows[row] = pack((0, 0), boxes, np.array(scores), np.array(names), None, False)
+            packed = unpack(rows[row : row + 1])
+            packed.objects[..., TOLD] = packed.there
+            boxed = [{**item, "box_xyxy": item.get("box_xyxy", item.get("box"))} for item in truth]
+            targets[row] = shapes_of(boxed, (0, 0), index, False)
+        return rows, targets
+
     def details(self, truth: Array, given: Array, labels: tuple[str, ...], seed: int) -> list[Detail]:
         """Average precision by label and size, kinds of errors, and what is told at the thresholds in use."""
         packed = unpack(given)
         masks = packed.cells is not None
         truths, found = truths_of(truth, labels, masks), detections_of(packed, masks)
+        told = detections_of(packed, masks, only_told=True)
         iou: Any = "mask" if masks else "box"
         matches = match(truths, found, iou=iou)
         figures, spread = coco_figures(truths, found, iou=iou), ap_intervals(matches, n=300, seed=seed)
         return [
             _twelve(figures.twelve()),
             _by_label(figures, spread, truths, labels),
-            _kinds(error_kinds(truths, found, iou=iou)),
+            _kinds(error_kinds(truths, told, iou=iou)),
             _points(truth, given, labels),
             _crossing(matches, labels, self.costs),
         ]
@@ -214,7 +238,7 @@ def _by_label(figures: Any, spread: Any, truths: Any, labels: tuple[str, ...]) -
 
 def _kinds(found: Any) -> Detail:
     rows = [(KIND_WORDS[kind.name], kind.n, _share(max(0.0, kind.gain))) for kind in found.kinds]
-    note = "What mending all errors of one kind would add to AP50. Objects with low scores are counted too."
+    note = "Of the objects told: what mending all errors of one kind would add to their AP50."
     return Detail("Kinds of errors", ("error", "how many", "AP50 lost"), rows, note)
 
 

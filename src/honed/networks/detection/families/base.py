@@ -108,7 +108,8 @@ def read_weights(folder: Path) -> Weights:
     ZooError [Z011]
         There are none.
     """
-    paths = sorted(folder.glob("*.safetensors"))
+    whole = folder / "model.safetensors"  # a bundle keeps other tensors beside it
+    paths = [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
     if not paths:
         raise ZooError("Z011", f"There are no weights (*.safetensors) in {folder}.", "Pass the folder that holds them.")
     found = {name: value for path in paths for name, value in load_file(path).items()}
