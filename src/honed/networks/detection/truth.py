@@ -71,7 +71,7 @@ class Truth(NamedTuple):
             return found
         masks = torch.zeros(len(objects), most, MASK_SIDE, MASK_SIDE, dtype=torch.uint8)
         for i, some in enumerate(objects):
-            masks[i, : len(some.boxes)] = some.masks
+            masks[i, : len(some.boxes)] = some.masks  # type: ignore[assignment]
         return found._replace(masks=masks)
 
     def to(self, device: torch.device | str) -> Truth:
@@ -90,4 +90,4 @@ def _crowds(objects: Sequence[Objects], most: int) -> torch.Tensor:
 def mask_in_box(mask: np.ndarray, box_xyxy: Sequence[float], side: int = MASK_SIDE) -> np.ndarray:  # type: ignore[type-arg]
     """A mask (h, w) bool of a whole picture as shares (side, side) uint8, 0 to 255, over its box."""
     whole = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR, box=tuple(float(v) for v in box_xyxy)))
+    return np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR, box=tuple(float(v) for v in box_xyxy)))  # type: ignore[arg-type]

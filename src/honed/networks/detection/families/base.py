@@ -105,11 +105,13 @@ def read_weights(folder: Path) -> Weights:
 
     Raises
     ------
-    ZooError [Z011]
-        There are none.
+    ZooError [Z011, Z015]
+        There are none, or one of several files is missing.
     """
+    from honed.zoo.local import weights_of
+
     whole = folder / "model.safetensors"  # a bundle keeps other tensors beside it
-    paths = [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
+    paths = [whole] if whole.is_file() else weights_of(folder)
     if not paths:
         raise ZooError("Z011", f"There are no weights (*.safetensors) in {folder}.", "Pass the folder that holds them.")
     found = {name: value for path in paths for name, value in load_file(path).items()}
@@ -179,12 +181,16 @@ class Objects(NamedTuple):
 
 
 def objects_of(truth: Truth, size: Sequence[int], device: torch.device, masks: bool) -> list[Objects]:
-    """Each picture's objects on a canvas (height, width), those without area left out."""
+    """Each picture's objects on a canvas (height, width), those without area left out.
+
+    Where masks are wanted and none are known, boxes stand for them; the caller leaves out what is learnt of those.
+    """
     truth, found = truth.to(device), []
     for i, real in enumerate(truth.real & ((truth.boxes[..., 2:] - truth.boxes[..., :2]) > 0).all(dim=-1)):
         boxes, whole = truth.boxes[i, real], None
-        if masks and truth.masks is not None:
-            whole = paste_masks(truth.masks[i, real].float() / 255, boxes, (int(size[0]), int(size[1])))
+        if masks:
+            parts = boxes.new_ones(len(boxes), 1, 1) if truth.masks is None else truth.masks[i, real].float() / 255
+            whole = paste_masks(parts, boxes, (int(size[0]), int(size[1])))
         found.append(Objects(boxes, truth.labels[i, real], whole))
     return found
 

@@ -77,7 +77,8 @@ class DetectronFinder(FamilyFinder):
         """The network's own parts."""
         pixels, truth = without_crowds(pixels, truth.to(pixels.device), self.mean)
         targets = [Target(*some) for some in objects_of(truth, pixels.shape[-2:], pixels.device, self.has_masks)]
-        return self.network.losses(self.normalised(pixels), _sizes(pixels), targets)
+        parts: dict[str, torch.Tensor] = self.network.losses(self.normalised(pixels), _sizes(pixels), targets)
+        return parts if truth.masks is not None else {name: part for name, part in parts.items() if name != "masks"}
 
     @torch.no_grad()
     def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:

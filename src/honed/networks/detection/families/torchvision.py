@@ -62,7 +62,7 @@ class TorchvisionFinder(FamilyFinder):
         self, architecture: str, labels: Sequence[str], known: Sequence[str] | None = None,
         options: dict[str, Any] | None = None, norm_eps: float | None = None,
     ) -> None:  # fmt: skip
-        self.facts = {"architecture": architecture, "options": options or {}, "norm_eps": norm_eps}
+        self.facts: dict[str, Any] = {"architecture": architecture, "options": options or {}, "norm_eps": norm_eps}
         super().__init__(_network(**self.facts, n_labels=len(labels)), labels, known)
         self.has_masks = architecture.startswith("maskrcnn")
         self.multiple = 1 if architecture.startswith("ssd") else 32
@@ -111,11 +111,7 @@ class TorchvisionFinder(FamilyFinder):
         targets = []
         for boxes, labels, masks in objects_of(truth, size, pixels.device, self.has_masks):
             target = {"boxes": boxes, "labels": labels + first}
-            if self.has_masks:
-                target["masks"] = boxes.new_zeros(len(boxes), *size) if masks is None else masks
-            targets.append(
-                {name: value.to(torch.uint8) if name == "masks" else value for name, value in target.items()}
-            )
+            targets.append(target if masks is None else {**target, "masks": masks.to(torch.uint8)})
         with _stance(self.network, learning=True):
             parts = self.network(list(pixels), targets)
         if truth.masks is None:

@@ -42,11 +42,15 @@ OUTLINES = ("mask2former",)
 UNNORMALISED = ("rt_detr", "rt_detr_v2", "d_fine", "deimv2")
 """Architectures whose pictures are read as they are, from 0 to 1."""
 
+UNNAMED = ("N/A", "no-object", "__background__")
+"""Rows that are of no class."""
+
 
 def can_find(config: dict[str, Any]) -> bool:
-    """True for a configuration of transformers that builds a finder."""
+    """True for a configuration of transformers that builds a finder; those that read pages of text are left out."""
     kind = config.get("model_type")
-    return not config.get("auto_map") and (kind in OUTLINES or kind in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES)
+    boxes = kind in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES and not str(kind).startswith("pp_")
+    return not config.get("auto_map") and (kind in OUTLINES or boxes)
 
 
 class TransformersFinder(FamilyFinder):
@@ -62,12 +66,14 @@ class TransformersFinder(FamilyFinder):
         ``mean`` and ``std`` that pictures are normalised with; by default those of the architecture.
     """
 
-    family, multiple = FAMILY, 32
+    family = FAMILY
 
     def __init__(self, network: Any, known: Sequence[str] | None = None, colours: dict[str, Any] | None = None) -> None:
-        super().__init__(network.requires_grad_(True), _names(network.config), known)
+        names = _names(network.config)
+        known = [name for name in names if name not in UNNAMED] if known is None else known
+        super().__init__(network.requires_grad_(True), names, known)
         kind = network.config.model_type
-        self.has_masks = kind in OUTLINES
+        self.has_masks, self.multiple = kind in OUTLINES, _multiple(network.config)
         self.colours = colours or _usual_colours(kind)
         if any(self.colours["mean"]):
             self.mean = tuple(self.colours["mean"])
@@ -81,7 +87,9 @@ class TransformersFinder(FamilyFinder):
     @property
     def backbone(self) -> nn.Module:
         """What makes maps of pictures; of an architecture without such a part, all but its head."""
-        found = [part for part in self.network.modules() if isinstance(part, BackboneMixin)]
+        parts = list(self.network.modules())
+        found: list[Any] = [part for part in parts if isinstance(part, BackboneMixin)]
+        found += [part.model for part in parts if type(part).__name__.endswith("ConvEncoder")]
         return found[0] if found else self.network.base_model
 
     @cached_property
@@ -123,8 +131,11 @@ class TransformersFinder(FamilyFinder):
         """The library's sum, for it alone knows how to weigh the parts."""
         pixels, truth = without_crowds(pixels, truth.to(pixels.device), self.mean)
         size = (pixels.shape[-2], pixels.shape[-1])
+        if self.has_masks and truth.masks is None:
+            seen = "This network learns outlines, and the data have none."
+            raise ZooError("Z014", seen, "Choose a detector of boxes.")
         objects = objects_of(truth, size, pixels.device, self.has_masks)
-        given = _as_masks(objects, size) if self.has_masks else _as_boxes(objects, size)
+        given = _as_masks(objects) if self.has_masks else _as_boxes(objects, size)
         return {"total": self.network(pixel_values=self.normalised(pixels), **given).loss}
 
     @torch.no_grad()
@@ -140,9 +151,8 @@ class TransformersFinder(FamilyFinder):
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the backbone's last map, or of all that a network of tokens makes of the picture."""
         found = self.backbone(self.normalised(pixels))
-        if hasattr(found, "feature_maps"):
-            return found.feature_maps[-1].mean(dim=(2, 3))
-        return found.last_hidden_state.mean(dim=1)
+        maps = found if isinstance(found, list | tuple) else getattr(found, "feature_maps", None)
+        return found.last_hidden_state.mean(dim=1) if maps is None else maps[-1].mean(dim=(2, 3))
 
 
 def _as_boxes(objects: Sequence[Objects], size: tuple[int, int]) -> dict[str, Any]:
@@ -155,12 +165,10 @@ def _as_boxes(objects: Sequence[Objects], size: tuple[int, int]) -> dict[str, An
     return {"labels": found}
 
 
-def _as_masks(objects: Sequence[Objects], size: tuple[int, int]) -> dict[str, Any]:
-    """Whole masks; where no outline is known, there is nothing to learn of them."""
-    if any(masks is None for _, _, masks in objects):
-        raise ZooError("Z014", "This network learns outlines, and the data have none.", "Choose a detector of boxes.")
-    masks = [masks.float() for _, _, masks in objects if masks is not None]
-    return {"mask_labels": masks, "class_labels": [labels for _, labels, _ in objects]}
+def _as_masks(objects: Sequence[Objects]) -> dict[str, Any]:
+    """Whole masks and their classes."""
+    masks = [some.masks.float() for some in objects if some.masks is not None]
+    return {"mask_labels": masks, "class_labels": [some.labels for some in objects]}
 
 
 def found_boxes(
@@ -211,7 +219,7 @@ def _extent(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _names(config: Any) -> tuple[str, ...]:
-    return tuple(str(config.id2label[row]) for row in range(config.num_labels))
+    return tuple(str(config.id2label.get(row, f"class {row + 1}")) for row in range(config.num_labels))
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
@@ -220,6 +228,13 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
         key: _plain(value) if isinstance(value, dict) else value
         for key, value in config.items() if key not in ("_name_or_path", "dtype")
     }  # fmt: skip
+
+
+def _multiple(config: Any) -> int:
+    """Sides of the canvas: of transformers that look through windows, a whole number of those."""
+    trunk: Any = getattr(config, "backbone_config", None)
+    windows = getattr(trunk, "num_windows_side", None) or getattr(trunk, "num_windows", None)
+    return int(trunk.patch_size * windows) if windows else 32
 
 
 def _usual_colours(kind: str) -> dict[str, Any]:
