@@ -13,8 +13,8 @@ from PIL import Image
 
 from honed.data.picture_sets.rle import text_of_mask
 from honed.media.colours import class_colours, font, on, shortened
-from honed.report.contact_sheet import choose, contact_sheet
 from honed.media.drawn_objects import as_bytes, draw_objects
+from honed.report.contact_sheet import choose, contact_sheet
 from tests.pictured import draw
 
 GREY = np.full((200, 300, 3), 128, np.uint8)

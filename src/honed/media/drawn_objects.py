@@ -19,7 +19,7 @@ Item = Mapping[str, Any]
 ``polygons``, ``rle``); boxes are left, top, right, bottom in pixels of the upright picture."""
 MOST_SIDE, LEAST_SIDE = 2048, 480
 """Pixels of the longer side of what :func:`drawn` gives: names must be readable, also on tiny pictures."""
-VEIL, CASING = 80, 190
+VEIL, CASING = 100, 220
 """How strongly an outline is filled, and how strong the thin lines beside a box are, of 255."""
 PAPER: Colour = (255, 255, 255)
 SAME_PLACE = 0.5
@@ -122,9 +122,9 @@ def _with_shapes(
     """Veils, then boxes; small objects over large ones."""
     by_size = sorted(objects, key=lambda item: -_area(_box(item, 1.0)))
     for item in by_size:
-        veil = _veil(item, image.size, scale, size)
-        if veil is not None:
-            image.paste(Image.new("RGB", image.size, colours[str(item["label"])]), mask=veil)
+        inside = _inside(item, image.size, scale, size)
+        if inside is not None:
+            _veil(image, inside, colours[str(item["label"])])
     pen = ImageDraw.Draw(image, "RGBA")
     for item in by_size:
         _frame(pen, _box(item, scale), colours[str(item["label"])], 1 if item.get("crowd") else _line(image))
@@ -145,10 +145,10 @@ def _area(box: Rectangle) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
-def _veil(item: Item, wanted: tuple[int, int], scale: float, size: tuple[int, int]) -> Image.Image | None:
-    """How strongly each pixel of the drawing takes the colour: the outline fully, its inside a little; None without outline."""
-    mask = Image.new("L", wanted)
+def _inside(item: Item, wanted: tuple[int, int], scale: float, size: tuple[int, int]) -> Array | None:
+    """The outline or mask over the drawing, bool (height, width); None where there is none."""
     if item.get("polygons"):
+        mask = Image.new("L", wanted)
         pen = ImageDraw.Draw(mask)
         for polygon in item["polygons"]:
             pen.polygon([number * scale for number in polygon], fill=255)
@@ -159,18 +159,25 @@ def _veil(item: Item, wanted: tuple[int, int], scale: float, size: tuple[int, in
         mask = whole.resize(wanted, Image.Resampling.BILINEAR)
     else:
         return None
-    inside = np.asarray(mask) >= 128
-    return Image.fromarray(np.where(_rim(inside, max(1, max(wanted) // 640)), 255, inside * VEIL).astype(np.uint8))
+    return np.asarray(mask) >= 128
 
 
-def _rim(inside: Array, width: int) -> Array:
-    """Pixels inside that have one outside within this many pixels."""
-    core = np.pad(inside, width, constant_values=True)
-    height, across = inside.shape
-    kept = inside.copy()
-    for down, right in ((0, width), (2 * width, width), (width, 0), (width, 2 * width)):
-        kept &= core[down : down + height, right : right + across]
-    return inside & ~kept
+def _veil(image: Image.Image, inside: Array, colour: Colour) -> None:
+    """A veil of the colour with a rim, and around it a thin line of the opposite lightness."""
+    rim = inside & _grown(~inside, max(1, max(image.size) // 640))
+    strength = np.where(rim, 255, inside * VEIL)
+    image.paste(colour, mask=Image.fromarray(strength.astype(np.uint8)))
+    around = _grown(inside, 1) & ~inside
+    image.paste(on(colour), mask=Image.fromarray((around * (CASING // 2)).astype(np.uint8)))
+
+
+def _grown(inside: Array, by: int) -> Array:
+    """Pixels that have one inside beside, above or below them within so many pixels."""
+    wide, (height, width) = np.pad(inside, by), inside.shape
+    grown = inside.copy()
+    for down, right in ((0, by), (2 * by, by), (by, 0), (by, 2 * by)):
+        grown |= wide[down : down + height, right : right + width]
+    return grown
 
 
 def _frame(pen: ImageDraw.ImageDraw, box: Rectangle, colour: Colour, line: int) -> None:
@@ -221,7 +228,12 @@ def _missed(truth: Sequence[Item], objects: Sequence[Item]) -> list[Item]:
 
 def _overlap(one: Rectangle, other: Rectangle) -> float:
     """Intersection over union."""
-    left, top, right, bottom = max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+    left, top, right, bottom = (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
     shared = _area((left, top, right, bottom))
     return shared / (_area(one) + _area(other) - shared)
 

@@ -10,6 +10,8 @@ from PIL import ImageDraw
 from honed.media.colours import Colour, font, on, shortened
 
 Rectangle = tuple[float, float, float, float]
+CROWD = 20
+"""More tags than this are written smaller."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Tag:
     colour: Colour
 
 
-def letters_for(longest: int) -> int:
-    """Height of letters, in pixels, that are read well in a picture with this longer side."""
-    return max(11, min(30, round(longest / 46)))
+def letters_for(longest: int, n: int = 1) -> int:
+    """Height of letters, in pixels, that are read well in a picture with this longer side; smaller for a crowd of n."""
+    return max(11, min(30, round(longest / (46 if n <= CROWD else 60))))
 
 
 def write_tags(pen: ImageDraw.ImageDraw, tags: Sequence[Tag], size: tuple[int, int]) -> list[Rectangle]:
@@ -42,7 +44,7 @@ def write_tags(pen: ImageDraw.ImageDraw, tags: Sequence[Tag], size: tuple[int, i
 
     Where it is too crowded for a tag, it is written without its score, then not at all; but each name is written once.
     """
-    letters = letters_for(max(size))
+    letters = letters_for(max(size), len(tags))
     taken: list[Rectangle] = []
     named: set[str] = set()
     for tag in tags:
@@ -81,7 +83,9 @@ def places_of(box: Rectangle, extent: tuple[float, float], size: tuple[int, int]
         (left, top - height), (left, bottom), (right - width, top - height), (right - width, bottom), (left, top),
         (left, bottom - height), (right, top), (left - width, top), (right, bottom - height), (left - width, bottom - height),
     ]  # fmt: skip
-    inside = [(x, y) for x, y in corners if y >= 0 and y + height <= size[1] and x > -width / 2 and x < size[0] - width / 2]
+    inside = [
+        (x, y) for x, y in corners if y >= 0 and y + height <= size[1] and x > -width / 2 and x < size[0] - width / 2
+    ]
     moved = [(min(max(0.0, x), max(0.0, size[0] - width)), y) for x, y in inside]
     moved = moved or [(min(max(0.0, left), max(0.0, size[0] - width)), min(max(0.0, top), max(0.0, size[1] - height)))]
     return [(round(x), round(y), round(x) + width, round(y) + height) for x, y in moved]

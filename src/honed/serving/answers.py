@@ -46,7 +46,7 @@ def shaped(found: Predictions, output: dict[str, Any], labels: tuple[str, ...], 
     columns: dict[str, list[Any]] = {"prediction": found.labels}
     if found.confidence is not None:
         columns["confidence"] = [float(value) for value in found.confidence]
-    else:
+    if "low" in fields:
         values = np.asarray(found.encoded, dtype=np.float64)
         columns["low"], columns["high"] = (values - half_width).tolist(), (values + half_width).tolist()
     if found.probabilities is not None:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from honed import __version__
+from honed.serving.annotated import KINDS, finds_objects
 from honed.serving.routes import service_of, strict
 from honed.serving.service import Service
 
@@ -26,7 +27,7 @@ ERROR = {
         }
     },
 }  # fmt: skip
-PREDICT_ERRORS = ("400", "401", "404", "408", "413", "415", "422", "429", "500", "503", "504")
+PREDICT_ERRORS = ("400", "401", "404", "406", "408", "413", "415", "422", "429", "500", "503", "504")
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +71,8 @@ def described(service: Service) -> dict[str, Any]:
             _one_or_many({"$ref": f"#/components/schemas/{given}"}, service.settings.limits.rows),
             _one_or_many({"$ref": f"#/components/schemas/{output}"}),
         )
+        if finds_objects(served.output_schema):
+            _draws(ask["post"])
         if len(shelf.versions) == 1:
             paths["/predict"] = ask
         paths[f"/models/{name}/predict"] = ask
@@ -86,6 +89,15 @@ def described(service: Service) -> dict[str, Any]:
         "openapi": "3.1.0", "info": {"title": "Honed", "version": __version__}, "paths": paths, "security": security,
         "components": {"schemas": schemas, "securitySchemes": schemes},
     }  # fmt: skip
+
+
+def _draws(ask: dict[str, Any]) -> None:
+    """The answer may be had as a picture."""
+    ask["parameters"] = [{
+        "name": "annotated", "in": "query", "required": False, "schema": {"type": "string", "enum": ["0", "1"]},
+        "description": "1: the picture with what was found on it, in place of JSON; as Accept: image/png. For one picture.",
+    }]  # fmt: skip
+    ask["responses"]["200"]["content"] |= {kind: {} for kind in KINDS}
 
 
 def _infer() -> dict[str, Any]:

@@ -15,7 +15,10 @@ from honed.errors import ServeError
 from honed.serving.openapi import described
 from honed.serving.routes import model_of, service_of
 
-KINDS = {"page.css": "text/css", "page.js": "text/javascript", "docs.js": "text/javascript"}
+KINDS = {
+    "page.css": "text/css", "objects.css": "text/css", "page.js": "text/javascript", "objects.js": "text/javascript",
+    "masks.js": "text/javascript", "docs.js": "text/javascript",
+}  # fmt: skip
 REPORT_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'"

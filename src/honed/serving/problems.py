@@ -11,7 +11,7 @@ from honed.errors import HonedError, ServeError
 STATUS = {
     "H001": 404, "H002": 405, "H003": 404, "H004": 400, "H005": 400, "H006": 413, "H007": 422, "H008": 429,
     "H009": 504, "H010": 503, "H011": 401, "H012": 403, "H013": 408, "H014": 500, "H015": 500, "H016": 404,
-    "H018": 415, "H026": 404, "H020": 409, "H023": 403, "H024": 409,
+    "H018": 415, "H027": 406, "H026": 404, "H020": 409, "H023": 403, "H024": 409,
 }  # fmt: skip
 """HTTP status of the codes that a client can meet; any other coded error in a request is a conflict (409)."""
 

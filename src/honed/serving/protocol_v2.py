@@ -40,9 +40,9 @@ def inputs_of(served: Served) -> list[dict[str, Any]]:
 def outputs_of(served: Served) -> list[dict[str, Any]]:
     """The tensors that a model gives."""
     fields = served.output_schema["properties"]
-    text = bool(served.labels)
+    number = fields["prediction"].get("type") == "number"
     found = {
-        "prediction": ("BYTES" if text else "FP64", [-1]), "confidence": ("FP32", [-1]),
+        "prediction": ("FP64" if number else "BYTES", [-1]), "confidence": ("FP32", [-1]),
         "probabilities": ("FP32", [-1, len(served.labels)]), "low": ("FP64", [-1]), "high": ("FP64", [-1]),
         "unsure": ("BOOL", [-1]),
     }  # fmt: skip

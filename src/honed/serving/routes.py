@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from honed.errors import ServeError
+from honed.serving.annotated import annotated, check_drawable, kind_asked
 from honed.serving.attached import Attached, rows_with
 from honed.serving.check import rows_of
 from honed.serving.http import COOKIE, body_of, owner_of
@@ -36,7 +37,7 @@ def strict(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 async def predict(request: Request) -> Response:
-    """One input or a list of them; the answer has the same form."""
+    """One input or a list of them; the answer has the same form, or is the picture with what was found on it."""
     service = service_of(request)
     value = await body_of(request, service)
     served = model_of(request)  # after the wait for the body: nothing comes between finding a version and its queue
@@ -44,12 +45,18 @@ async def predict(request: Request) -> Response:
         value = rows_with(value, served.input_schema)
         value = value[0] if len(value) == 1 else value
     rows, single = rows_of(value, served.input_schema, service.settings.limits.rows)
+    picture = kind_asked(request.headers.get("accept", ""), request.query_params.get("annotated", ""))
+    if picture:
+        check_drawable(served.output_schema, served.input_schema, len(rows))
     subject = request.headers.get("x-subject")
     found = await service.answer(served, rows, request.state.request_id, subject[:256] if subject else None)
-    shown = served.shown(found)
-    return JSONResponse(
-        shown[0] if single else shown, headers={"X-Model": latin(served.name), "X-Model-Version": served.version}
-    )
+    shown, headers = served.shown(found), {"X-Model": latin(served.name), "X-Model-Version": served.version}
+    if picture:
+        async with service.drawing:
+            objects = shown[0]["prediction"]
+            body = await asyncio.to_thread(annotated, rows[0], served.input_schema, objects, served.labels, picture)
+        return Response(body, media_type=picture, headers=headers)
+    return JSONResponse(shown[0] if single else shown, headers=headers)
 
 
 def latin(text: str) -> str:

@@ -18,6 +18,8 @@ from honed.serving.shelf import Served, Shelf
 from honed.tasks.contract import Predictions
 
 MOST_SHADOWING = 256
+MOST_DRAWING = 2
+"""Pictures that are drawn on at the same time; each may take some hundred megabytes while it is open."""
 
 
 class Service:
@@ -28,6 +30,7 @@ class Service:
         self.log: PredictionLog = log or NullLog()
         self.shelf = Shelf(settings)
         self.metrics = Metrics(self.shelf, self.log)
+        self.drawing = asyncio.Semaphore(MOST_DRAWING)
         self._shadowing: set[asyncio.Task[None]] = set()
 
     async def start(self, bundles: list[Path], shadows: dict[str, Path]) -> None:
