@@ -67,7 +67,8 @@ def bccd(given: argparse.Namespace, scratch: Path) -> None:
             "detection_bccd",
             {
                 "system": "honed", "start": "pre-trained", "on": "test", **ap, "seconds": round(told["seconds"]),
-                "tuning_s": "", "peak_mib": peak_mib(), "threads": torch.get_num_threads(), "long_side": "", "how": told["how"],
+                "tuning_s": "", "cpu_s": round(time.process_time()), "peak_mib": peak_mib(),
+                "threads": torch.get_num_threads(), "long_side": "", "how": told["how"],
             },
         )  # fmt: skip
         print(f"The run lies in {result.folder}.")

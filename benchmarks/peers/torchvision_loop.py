@@ -6,20 +6,19 @@ As its ``references/detection`` describes it: SGD, momentum 0.9, weight decay 1e
 batch, linear warm-up over at most 1,000 steps of the first epoch, a tenth of the rate after 2/3 and again after 8/9 of the
 epochs, statistics of pre-trained normalisations kept, pictures mirrored by chance and nothing else, incomplete batches left
 out, the last epoch kept. What favours the peer: its rate is chosen among three on the validation pictures, they are held in
-memory, all layers learn (its own default keeps the first two stages), and it is told how long an epoch takes, so that its
-schedule ends with its time. The tuning counts as part of ``--seconds``.
+memory, all layers learn (its own default keeps the first two stages), and its epochs are planned by the seconds of those
+before, so that its schedule ends with its time. The tuning counts as part of ``--seconds``.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ from honed.networks.pictures.small_backbone import SmallBackbone
 BATCH, WARM_STEPS, STEPS_DOWN = 8, 1000, (2 / 3, 8 / 9)
 RATES = {"pre-trained": (0.0025, 0.005, 0.01), "nothing": (0.005, 0.01, 0.02)}
 """Below, at and above what is best in three epochs; 0.02 for 16 pictures is 0.01 here."""
-TUNING_SHARE, SPARE = 0.25, 0.97
+TUNING_SHARE, SPARE, MOST_EPOCHS = 0.25, 0.9, 1000
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -126,11 +125,11 @@ def fresh(base: Path, n_labels: int, start: str) -> Detector:
     return Detector(network, mean, std, start)
 
 
-def rate_at(step: int, n_steps: int, steps_in_epoch: int, rate: float) -> float:
-    """Warm-up in the first epoch, then steps down by ten."""
-    warm = min(WARM_STEPS, steps_in_epoch - 1)
-    rise = min(1.0, 0.001 + 0.999 * step / warm) if warm > 0 else 1.0
-    return rate * rise * 0.1 ** sum(step >= round(share * n_steps) for share in STEPS_DOWN)
+def rate_at(done: float, planned: int, steps: int, rate: float) -> float:
+    """After so many of the planned epochs of so many steps: warm-up in the first epoch, then steps down by ten."""
+    warm = min(WARM_STEPS, steps - 1)
+    rise = min(1.0, 0.001 + 0.999 * done * steps / warm) if warm > 0 else 1.0
+    return rate * rise * 0.1 ** sum(done >= round(share * planned) for share in STEPS_DOWN)
 
 
 def batch_of(ready: Detector, pictures: Pictures, rows: Sequence[int], rng: np.random.Generator) -> Any:
@@ -146,27 +145,33 @@ def batch_of(ready: Detector, pictures: Pictures, rows: Sequence[int], rng: np.r
     return padded(pixels), Truth.of(objects)
 
 
-def train(ready: Detector, pictures: Pictures, epochs: int, rate: float, most_steps: int = 0) -> bool:
-    """The whole schedule; False where the loss is no longer a number, as the reference scripts then stop."""
-    rng, n = np.random.default_rng(0), len(pictures.pixels)
-    steps_in_epoch = max(1, n // BATCH)
-    n_steps = epochs * steps_in_epoch
+def train(ready: Detector, pictures: Pictures, rate: float, *, epochs: int = 0, until: float = 0.0) -> int:
+    """The whole schedule over so many epochs, or as many as end before a time, by the seconds of those so far.
+
+    Returns
+    -------
+    int
+        Epochs; 0 where the loss was no longer a number, with which the reference scripts stop.
+    """
     optimizer = torch.optim.SGD(ready.network.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)
+    rng, begin, done, planned = np.random.default_rng(0), time.monotonic(), 0, epochs or MOST_EPOCHS
     ready.learn()
-    for step in range(min(n_steps, most_steps or n_steps)):
-        if step % steps_in_epoch == 0:
-            order = rng.permutation(n)
-        start = step % steps_in_epoch * BATCH
-        pixels, truth = batch_of(ready, pictures, order[start : start + BATCH].tolist(), rng)
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, n_steps, steps_in_epoch, rate)
-        loss = torch.stack(list(detector_loss(ready.network(pixels), truth).values())).sum()
-        if not torch.isfinite(loss):
-            return False
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return True
+    while done < planned:
+        order = rng.permutation(len(pictures.pixels))
+        steps = max(1, len(order) // BATCH)
+        for step in range(steps):
+            pixels, truth = batch_of(ready, pictures, order[step * BATCH : (step + 1) * BATCH].tolist(), rng)
+            optimizer.param_groups[0]["lr"] = rate_at(done + step / steps, planned, steps, rate)
+            loss = torch.stack(list(detector_loss(ready.network(pixels), truth).values())).sum()
+            if not torch.isfinite(loss):
+                return 0
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        done += 1
+        now = time.monotonic()
+        planned = epochs or done + max(0, int((until - now) * done / (now - begin)))
+    return done
 
 
 def judge(ready: Detector, pictures: Pictures, labels: Sequence[str]) -> ApIntervals:
@@ -186,32 +191,20 @@ def judge(ready: Detector, pictures: Pictures, labels: Sequence[str]) -> ApInter
     return ap_intervals(match(truth, told))
 
 
-def seconds_of_epoch(ready: Detector, pictures: Pictures) -> float:
-    """Measured on a few steps of a copy."""
-    twin = replace(ready, network=copy.deepcopy(ready.network))
-    train(twin, pictures, 1, 1e-6, most_steps=2)
-    begin, steps = time.monotonic(), 4
-    train(twin, pictures, 1, 1e-6, most_steps=steps)
-    return (time.monotonic() - begin) / steps * max(1, len(pictures.pixels) // BATCH)
-
-
-def chosen_rate(given: argparse.Namespace, parts: dict[str, Pictures], labels: list[str]) -> tuple[float, float, str]:
-    """The best of three rates by AP on the validation pictures, seconds of an epoch, and what was seen."""
-    an_epoch = seconds_of_epoch(fresh(given.base, len(labels), given.start), parts["train"])
+def chosen_rate(given: argparse.Namespace, parts: dict[str, Pictures], labels: list[str]) -> tuple[float, str]:
+    """The best of three rates by AP on the validation pictures, after as many epochs each, and what was seen."""
     if given.rate:
-        return given.rate, an_epoch, "given"
-    rates = RATES[given.start]
-    each = given.seconds * TUNING_SHARE / len(rates)
-    epochs = max(1, int(each * 0.9 / an_epoch))
-    seen: dict[float, float] = {}
+        return given.rate, "given"
+    rates, epochs, seen = RATES[given.start], 0, dict[float, float]()
+    until = time.monotonic() + given.seconds * TUNING_SHARE / len(rates) * SPARE
     for rate in rates:
-        ready, begin = fresh(given.base, len(labels), given.start), time.monotonic()
-        whole = train(ready, parts["train"], epochs, rate)
-        an_epoch = (time.monotonic() - begin) / epochs if whole else an_epoch
-        seen[rate] = judge(ready, parts["validation"], labels).ap.value if whole else -1.0
-        print(f"rate {rate}: AP {seen[rate]:.4f} on validation after {epochs} epochs of {an_epoch:.1f} s", flush=True)
+        ready = fresh(given.base, len(labels), given.start)
+        done = train(ready, parts["train"], rate, epochs=epochs, until=until)
+        epochs = epochs or done
+        seen[rate] = judge(ready, parts["validation"], labels).ap.value if done else -1.0
+        print(f"rate {rate}: AP {seen[rate]:.4f} on validation after {done} epochs", flush=True)
     told = " ".join(f"{rate:g}={ap:.4f}" for rate, ap in seen.items())
-    return max(seen, key=lambda rate: seen[rate]), an_epoch, f"{epochs} epochs: {told}"
+    return max(seen, key=lambda rate: seen[rate]), f"{epochs} epochs each: {told}"
 
 
 def options() -> argparse.Namespace:
@@ -239,20 +232,21 @@ def main() -> None:
     given, begin = options(), time.monotonic()
     given.base = given.base or detector_folder()
     parts, labels = read_parts(given.data or data_folder() / "object_detection" / "bccd", given.long_side)
-    rate, an_epoch, tuning = chosen_rate(given, parts, labels)
+    rate, tuning = chosen_rate(given, parts, labels)
     tuning_s = time.monotonic() - begin
-    epochs = max(1, int((given.seconds - tuning_s) * SPARE / an_epoch))
     ready = fresh(given.base, len(labels), given.start)
-    whole = train(ready, parts["train"], epochs, rate)
-    seconds, peak = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    epochs = train(ready, parts["train"], rate, until=begin + given.seconds)
+    seconds, cpu_s = time.monotonic() - begin, time.process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = judge(ready, parts[given.on], labels)
     record(
         "detection_bccd" if given.data is None else f"detection_{given.data.name}",
         {
             "system": "torchvision's recipe", "start": given.start, "on": given.on,
             **with_intervals(ap=found.ap, ap50=found.ap50), "seconds": round(seconds), "tuning_s": round(tuning_s),
-            "peak_mib": round(peak), "threads": torch.get_num_threads(), "long_side": given.long_side,
-            "how": f"{epochs} epochs, rate {rate:g}, {tuning}" + ("" if whole else ", loss not a number"),
+            "cpu_s": round(cpu_s), "peak_mib": round(peak), "threads": torch.get_num_threads(),
+            "long_side": given.long_side,
+            "how": f"{epochs} epochs, rate {rate:g}, {tuning}" if epochs else f"rate {rate:g}: loss not a number",
         },
     )  # fmt: skip
 
