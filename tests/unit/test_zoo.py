@@ -15,7 +15,7 @@ from honed.zoo.base import Base
 from honed.zoo.catalogue import catalogue, find, list_models
 from honed.zoo.embedded import DIGESTS, NAME, embedded_folder
 from honed.zoo.local import count_parameters, local_base
-from honed.zoo.own import OWN_BACKBONE
+from honed.zoo.own import OWN_BACKBONE, OWN_DETECTOR
 from honed.zoo.resolve import resolve
 
 
@@ -44,7 +44,7 @@ def test_the_catalogue_is_complete() -> None:
             assert entry.languages and entry.size_mib > 10 and entry.max_length >= 128
     files = [entry.file for entry in entries if entry.file]
     assert len(files) == len(set(files)) == 16 and all(file.endswith(".pkl") for file in files)
-    assert {e.id for e in entries if not e.hub and not e.file} == {OWN_BACKBONE}, "all others come from elsewhere"
+    assert {e.id for e in entries if not e.hub and not e.file} == {OWN_BACKBONE, OWN_DETECTOR}
     own = resolve(kind="image")
     assert (own.id, own.how, own.licence) == (OWN_BACKBONE, "embedded", "apache-2.0")
     assert {e.status for e in list_models()} <= {"embedded", "on this machine", "to be downloaded", "as a file"}

@@ -51,9 +51,7 @@ def check_fresh(
     return compare(outputs, expected, differ)
 
 
-def compare(
-    outputs: Array, expected: Array, differ: Callable[[Array, Array], float] = Judging().differ
-) -> float:
+def compare(outputs: Array, expected: Array, differ: Callable[[Array, Array], float] = Judging().differ) -> float:
     """Largest difference relative to the largest output; raises BundleError [B010] when it is above the tolerance."""
     if outputs.shape != expected.shape:
         raise BundleError(

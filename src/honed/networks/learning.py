@@ -6,10 +6,12 @@ win (measured in ``docs/decisions/2026-11-25-half-the-time-of-fine-tuning.md``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from honed.tasks.contract import Encoded
@@ -18,6 +20,11 @@ MANY_FOR_NORMS = 1000
 """With fewer examples the statistics of batch normalisation stay those of the base."""
 MOST_TOKENS = 160
 """Texts of more tokens on average learn faster with the fused attention."""
+
+
+def usual_epochs(n: int) -> int:
+    """Passes over n examples: few are read more often."""
+    return int(np.clip(round(math.sqrt(80_000 / max(1, n))), 3, 10))
 
 
 def shape_for_learning(network: Any, encoded: Sequence[Encoded], dropout: bool = False) -> str | None:

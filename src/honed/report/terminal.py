@@ -16,8 +16,8 @@ from honed.evaluation.results import Estimate, Evaluation, RungResult, RunReport
 from honed.finding import Finding, by_level
 from honed.media.registry import medium_of
 from honed.report.inspection import Inspection
-from honed.tasks.judging import Detail
 from honed.report.words import cell, duration, figure, interval, shortened
+from honed.tasks.judging import Detail
 from honed.wording import counted, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from honed.files import read_json, whole_file, write_json
 from honed.networks.engine import NetworkPredictor, run_encoded
-from honed.networks.learning import learning
+from honed.networks.learning import learning, usual_epochs
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
@@ -134,7 +134,7 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
     session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
-    epochs = settings.epochs or getattr(network, "usual_epochs", default_epochs)(len(encoded))
+    epochs = settings.epochs or getattr(network, "usual_epochs", usual_epochs)(len(encoded))
     session.choose("training.epochs", epochs, _origin(settings.epochs > 0), f"for {len(encoded):,} training rows")
     faster = math.sqrt(room.batch_size / usual)
     plan = Plan(
@@ -153,11 +153,6 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
 
 def _origin(yours: bool) -> str:
     return "yours" if yours else "chosen"
-
-
-def default_epochs(n: int) -> int:
-    """Passes over the data: few rows are read more often."""
-    return int(np.clip(round(math.sqrt(80_000 / max(1, n))), 3, 10))
 
 
 def _natural_rate(network: Any, n_parameters: int, lora: bool) -> float:

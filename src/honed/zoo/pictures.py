@@ -37,7 +37,8 @@ def _described(
     from honed.networks.pictures.backbones import architecture_of, can_see
 
     config = json_of(folder / "config.json")
-    if not architecture_of(config):
+    told = architecture_of(config) or (str(config.get("family", "")) if objects else "")
+    if not told:
         seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no architecture."
         raise ZooError("Z011", seen, "Pass the folder that holds config.json and the weights.")
     if not objects and not can_see(config):
@@ -46,4 +47,4 @@ def _described(
         raise ZooError("Z014", seen, "Choose a backbone such as ResNet, ConvNeXt or ViT.")
     weights = weights_of(folder) or [converted(folder)]
     n_parameters = sum(count_parameters(path) for path in weights)
-    return base_of(folder, weights, n_parameters, name, revision, how, architecture_of(config))
+    return base_of(folder, weights, n_parameters, name, revision, how, told)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from honed.data.pictures import in_threads, open_picture
+from honed.networks.learning import usual_epochs
 from honed.networks.pictures.backbones import Backbone, load_backbone, rebuilt
 from honed.networks.pictures.preprocessing import PicturePreprocessing
 from honed.networks.pictures.variation import Variation, varied
@@ -125,9 +126,7 @@ class PictureClassifier(nn.Module):
 
     def usual_epochs(self, n: int) -> int:
         """Passes over n pictures: more where each is seen changed every time."""
-        from honed.training.finetune import default_epochs
-
-        return round(default_epochs(n) * (2.0 if self.variation else 1.0))
+        return round(usual_epochs(n) * (2.0 if self.variation else 1.0))
 
     def activation_bytes(self, length: int) -> int:
         """Memory that one picture of this length needs in training, beside the weights."""

@@ -20,6 +20,8 @@ class DetectionConfig:
     mirror: bool = setting(True, "left and right may change places in training; false for letters, arrows and hands")
     upright: bool = setting(True, "above and below mean something; false for microscopes, belts and satellites")
     metric: str = setting(
-        "ap", "what decides: ap averages overlaps from 0.50 to 0.95, ap50 is content with rough places", among=("ap", "ap50")
+        "ap",
+        "what decides: ap averages overlaps from 0.50 to 0.95, ap50 is content with rough places",
+        among=("ap", "ap50"),
     )
     costs: dict[str, float] = setting({}, "how much worse than usual it is to miss an object, by label")

@@ -51,7 +51,7 @@ class FamilyFinder(nn.Module):
 
     def named(self) -> dict[str, Any]:
         """What every configuration begins with."""
-        return {"model_type": self.family, "family": self.family, "labels": list(self.labels), "known": list(self.known)}
+        return {"family": self.family, "labels": list(self.labels), "known": list(self.known)}
 
     def config(self) -> dict[str, Any]:
         """Plain JSON types that build the same architecture again."""

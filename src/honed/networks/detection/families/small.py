@@ -80,9 +80,7 @@ class SmallFinder(FamilyFinder):
         return torch.cat([part.float().flatten(1) for part in parts], dim=1)
 
     @torch.no_grad()
-    def from_dense(
-        self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int
-    ) -> list[Found]:
+    def from_dense(self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int) -> list[Found]:
         """Objects from such rows, for pictures of this height and width."""
         n, n_classes, network = len(rows), len(self.labels), self.network
         places = sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
