@@ -301,6 +301,9 @@ def test_every_detector_of_torchvision_is_recognised() -> None:
         assert known is not None
         assert known[0]["architecture"] == name.replace("_320", "")
         assert ("person" in known[0]["known"]) and "N/A" not in known[0]["known"]
+        tensors = dict(theirs.state_dict())
+        tensors.pop(next(key for key in tensors if key.startswith("backbone.") and key.endswith("weight")))
+        assert as_torchvision(tensors) is None
     assert as_torchvision({"fc.weight": torch.zeros(2, 2)}) is None
 
 

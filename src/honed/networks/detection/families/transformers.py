@@ -89,8 +89,8 @@ class TransformersFinder(FamilyFinder):
         """What makes maps of pictures; of an architecture without such a part, all but its head."""
         parts = list(self.network.modules())
         found: list[Any] = [part for part in parts if isinstance(part, BackboneMixin)]
-        found += [part.model for part in parts if type(part).__name__.endswith("ConvEncoder")]
-        return found[0] if found else self.network.base_model
+        inner = [part.model for part in parts if type(part).__name__.endswith("ConvEncoder") and hasattr(part, "model")]
+        return [*found, *inner, self.network.base_model][0]
 
     @cached_property
     def class_tensors(self) -> tuple[str, ...]:
