@@ -19,8 +19,8 @@ from honed.errors import ZooError
 from honed.networks.detection.assign import overlaps
 from honed.networks.detection.families.base import FamilyFinder, without_crowds
 from honed.networks.detection.families.loading import can_load, load_finder, rebuilt
+from honed.networks.detection.families.queries import found_masks
 from honed.networks.detection.families.torchvision_files import as_torchvision
-from honed.networks.detection.families.transformers import found_masks
 from honed.networks.detection.truth import MASK_SIDE, Objects, Truth
 from honed.networks.detectron.detector import ReadyDetector
 from honed.networks.detectron.settings import DetectronSettings
