@@ -19,8 +19,8 @@ from honed.errors import ZooError
 from honed.networks.detection.assign import overlaps
 from honed.networks.detection.families.base import FamilyFinder, without_crowds
 from honed.networks.detection.families.loading import can_load, load_finder, rebuilt
+from honed.networks.detection.families.queries import found_masks
 from honed.networks.detection.families.torchvision_files import as_torchvision
-from honed.networks.detection.families.transformers import found_masks
 from honed.networks.detection.truth import MASK_SIDE, Objects, Truth
 from honed.networks.detectron.detector import ReadyDetector
 from honed.networks.detectron.settings import DetectronSettings
@@ -301,6 +301,9 @@ def test_every_detector_of_torchvision_is_recognised() -> None:
         assert known is not None
         assert known[0]["architecture"] == name.replace("_320", "")
         assert ("person" in known[0]["known"]) and "N/A" not in known[0]["known"]
+        tensors = dict(theirs.state_dict())
+        tensors.pop(next(key for key in tensors if key.startswith("backbone.") and key.endswith("weight")))
+        assert as_torchvision(tensors) is None
     assert as_torchvision({"fc.weight": torch.zeros(2, 2)}) is None
 
 

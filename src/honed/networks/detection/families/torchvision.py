@@ -63,7 +63,7 @@ class TorchvisionFinder(FamilyFinder):
         options: dict[str, Any] | None = None, norm_eps: float | None = None,
     ) -> None:  # fmt: skip
         self.facts: dict[str, Any] = {"architecture": architecture, "options": options or {}, "norm_eps": norm_eps}
-        super().__init__(_network(**self.facts, n_labels=len(labels)), labels, known)
+        super().__init__(network_of(**self.facts, n_labels=len(labels)), labels, known)
         self.has_masks = architecture.startswith("maskrcnn")
         self.multiple = 1 if architecture.startswith("ssd") else 32
         self.mean, self.std = tuple(self.network.transform.image_mean), tuple(self.network.transform.image_std)
@@ -88,7 +88,7 @@ class TorchvisionFinder(FamilyFinder):
     def for_labels(self, labels: Sequence[str], seed: int) -> TorchvisionFinder:
         """In place; fresh rows are as the library begins them."""
         with seeded(seed):
-            fresh = _network(**self.facts, n_labels=len(labels))
+            fresh = network_of(**self.facts, n_labels=len(labels))
         old, new = self.network.state_dict(), fresh.state_dict()
         first = background_rows(self.facts["architecture"])
         for name, value in old.items():
@@ -143,7 +143,7 @@ def background_rows(architecture: str) -> int:
     return 0 if architecture.startswith(("retinanet", "fcos")) else 1
 
 
-def _network(architecture: str, options: dict[str, Any], norm_eps: float | None, n_labels: int) -> Any:
+def network_of(architecture: str, options: dict[str, Any], norm_eps: float | None, n_labels: int) -> Any:
     """The library's module with random weights, made to read a canvas as it is."""
     if architecture not in models.list_models(module=models.detection):
         raise ZooError("Z032", f"torchvision has no detector {architecture!r}.", "See `honed models` for names.")

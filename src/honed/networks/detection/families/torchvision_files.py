@@ -6,7 +6,7 @@ from typing import Any
 
 from torchvision import models
 
-from honed.networks.detection.families.torchvision import FAMILY, background_rows
+from honed.networks.detection.families.torchvision import FAMILY, background_rows, network_of
 
 Tensors = dict[str, Any]
 EPS = 1e-5
@@ -15,22 +15,43 @@ NO_EPS = (
 )  # fmt: skip
 """Architectures whose weights of COCO add nothing to the variances of their frozen normalisations."""
 
+NO_CLASS = ("N/A", "__background__", "no person")
+"""Rows of the library's own weights that are of no class."""
+
 
 def as_torchvision(tensors: Tensors) -> tuple[dict[str, Any], Tensors] | None:
     """The configuration and the tensors of a detector of torchvision; None where these are another network's."""
-    found = _architecture(tensors)
+    try:
+        found = _architecture(tensors)
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None
     if found is None:
         return None
     name, classes, anchors = found
-    n_labels = len(classes) // anchors - background_rows(name)
-    labels = _labels(name, n_labels)
-    unnamed = (None, "N/A", "__background__", "no person")
-    config: dict[str, Any] = {
-        "family": FAMILY, "architecture": name, "labels": labels, "known": [one for one in labels if one not in unnamed],
-    }  # fmt: skip
-    if _frozen(tensors):
-        config["norm_eps"] = 0.0 if name in NO_EPS and labels[0] != "class 1" else EPS
-    return config, {key: value for key, value in tensors.items() if not key.startswith("roi_heads.keypoint_")}
+    tensors = {key: value for key, value in tensors.items() if not key.startswith("roi_heads.keypoint_")}
+    n_labels, eps = len(classes) // anchors - background_rows(name), EPS if _frozen(tensors) else None
+    if n_labels < 1 or not _fits(name, eps, n_labels, tensors):
+        return None
+    labels, own = _labels(name, n_labels)
+    if eps is not None and own and name in NO_EPS:
+        eps = 0.0
+    known = [label for label in labels if label not in NO_CLASS]
+    config = {"family": FAMILY, "architecture": name, "labels": labels, "known": known, "norm_eps": eps}
+    return config, tensors
+
+
+def _fits(name: str, eps: float | None, n_labels: int, tensors: Tensors) -> bool:
+    """True where the architecture has exactly these tensors; it takes no memory, whatever sizes a file tells."""
+    import torch
+
+    with torch.device("meta"):
+        network = network_of(name, {}, eps, n_labels)
+        shapes = {key: torch.empty(tuple(value.shape)) for key, value in tensors.items()}
+        try:
+            told = network.load_state_dict(shapes, strict=False)
+        except RuntimeError:
+            return False
+    return not told.unexpected_keys and all(key.endswith("num_batches_tracked") for key in told.missing_keys)
 
 
 def _architecture(tensors: Tensors) -> tuple[str, Any, int] | None:
@@ -67,8 +88,7 @@ def _frozen(tensors: Tensors) -> bool:
     return norms and not any(name.endswith("num_batches_tracked") for name in tensors)
 
 
-def _labels(name: str, n: int) -> list[str]:
-    """Names of the classes where it has as many as the library's own weights, else numbers."""
-    own = list(models.get_model_weights(name)["COCO_V1"].meta["categories"])
-    own = own[background_rows(name) :]
-    return own if len(own) == n else [f"class {i + 1}" for i in range(n)]
+def _labels(name: str, n: int) -> tuple[list[str], bool]:
+    """Names of the classes where it has as many as the library's own weights, else numbers; and which of the two."""
+    own = list(models.get_model_weights(name)["COCO_V1"].meta["categories"])[background_rows(name) :]
+    return (own, True) if len(own) == n else ([f"class {i + 1}" for i in range(n)], False)

@@ -13,8 +13,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate
-from torchvision.ops import roi_align
 from transformers import AutoConfig, AutoModelForObjectDetection, AutoModelForUniversalSegmentation
 from transformers.backbone_utils import BackboneMixin
 from transformers.models.auto.modeling_auto import MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
@@ -28,11 +26,10 @@ from honed.networks.detection.families.base import (
     objects_of,
     seeded,
     with_rows,
-    within,
     without_crowds,
 )
+from honed.networks.detection.families.queries import found_boxes, found_masks
 from honed.networks.detection.found import Found
-from honed.networks.detection.masks import GRID
 from honed.networks.detection.truth import Truth
 from honed.networks.encoder import quiet
 from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -89,8 +86,8 @@ class TransformersFinder(FamilyFinder):
         """What makes maps of pictures; of an architecture without such a part, all but its head."""
         parts = list(self.network.modules())
         found: list[Any] = [part for part in parts if isinstance(part, BackboneMixin)]
-        found += [part.model for part in parts if type(part).__name__.endswith("ConvEncoder")]
-        return found[0] if found else self.network.base_model
+        inner = [part.model for part in parts if type(part).__name__.endswith("ConvEncoder") and hasattr(part, "model")]
+        return [*found, *inner, self.network.base_model][0]
 
     @cached_property
     def class_tensors(self) -> tuple[str, ...]:
@@ -169,53 +166,6 @@ def _as_masks(objects: Sequence[Objects]) -> dict[str, Any]:
     """Whole masks and their classes."""
     masks = [some.masks.float() for some in objects if some.masks is not None]
     return {"mask_labels": masks, "class_labels": [some.labels for some in objects]}
-
-
-def found_boxes(
-    logits: torch.Tensor, boxes: torch.Tensor, n_labels: int, size: tuple[int, int], least_score: float, most: int
-) -> Found:
-    """Objects of one picture from what is said of each query, boxes as middles and sides in shares of the canvas.
-
-    One logit more than there are classes means that classes exclude each other and "no object": then each query tells its
-    likeliest class. Else a query may tell several.
-    """
-    if logits.shape[-1] > n_labels:
-        scores, labels = logits.softmax(dim=-1)[:, :n_labels].max(dim=-1)
-        query = torch.arange(len(scores), device=scores.device)
-    else:
-        scores = logits.sigmoid().flatten()
-        query = torch.arange(len(scores), device=scores.device) // n_labels
-        labels = torch.arange(len(scores), device=scores.device) % n_labels
-    top = scores.topk(min(most, len(scores)))
-    at = top.indices[top.values >= least_score]
-    middle, side = boxes[query[at]].split(2, dim=1)
-    corners = torch.cat([middle - side / 2, middle + side / 2], dim=1)
-    return within(Found(corners * corners.new_tensor([size[1], size[0]] * 2), scores[at], labels[at]), size)
-
-
-def found_masks(
-    logits: torch.Tensor, masks: torch.Tensor, size: tuple[int, int], least_score: float, most: int
-) -> Found:
-    """Objects of one picture from what is said of each query: class, times how sure the mask is of its own pixels."""
-    likely, labels = logits.softmax(dim=-1)[:, :-1].max(dim=-1)
-    cells = masks.sigmoid()
-    own = (cells > 0.5).float()
-    scores = likely * (cells * own).sum(dim=(1, 2)) / own.sum(dim=(1, 2)).clamp(min=1)
-    top = scores.topk(min(most, len(scores)))
-    at = top.indices[(top.values >= least_score) & (own[top.indices].sum(dim=(1, 2)) > 0)]
-    boxes = torch.stack([_extent(mask, size) for mask in masks[at]]) if len(at) else masks.new_zeros(0, 4)
-    rows = torch.cat([torch.arange(len(at), device=boxes.device)[:, None].to(boxes), boxes], dim=1)
-    cut = roi_align(cells[at][:, None], rows, GRID, masks.shape[-1] / size[1], sampling_ratio=2, aligned=True)[:, 0]
-    return within(Found(boxes, scores[at], labels[at], cut), size)
-
-
-def _extent(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The smallest box (4,) around what a map of logits says belongs to the object, in pixels of the canvas."""
-    whole = interpolate(mask[None, None], size=size, mode="bilinear", align_corners=False)[0, 0] > 0
-    if not whole.any():
-        return mask.new_zeros(4)
-    y, x = (whole.any(dim=axis).nonzero()[:, 0] for axis in (1, 0))
-    return torch.stack([x[0], y[0], x[-1] + 1, y[-1] + 1]).to(mask)
 
 
 def _names(config: Any) -> tuple[str, ...]:
