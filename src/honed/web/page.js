@@ -3,7 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 let models = [], about = null, shown = "try";
-const files = {};
+const files = {}, names = {};
 
 function make(name, properties, ...children) {
   const element = Object.assign(document.createElement(name), properties || {});
@@ -78,7 +78,7 @@ function dropPlace(id, name, schema) {
   const take = (file) => {
     if (!file) return;
     const reader = new FileReader();
-    reader.onload = () => { files[name] = reader.result; seen.src = reader.result; seen.hidden = false; $("answer").hidden = true; };
+    reader.onload = () => { files[name] = reader.result; names[name] = file.name; seen.src = reader.result; seen.hidden = false; $("answer").hidden = true; };
     reader.readAsDataURL(file);
   };
   delete files[name];
@@ -107,15 +107,16 @@ async function send(event) {
   $("send").disabled = true;
   const begin = performance.now();
   try {
-    const { value, response } = await ask(place() + "/predict", row());
-    answer(value, performance.now() - begin, response.headers.get("x-request-id"));
+    const given = row(), { value, response } = await ask(place() + "/predict", given);
+    answer(value, given, performance.now() - begin, response.headers.get("x-request-id"));
   } catch (error) {
     $("answer").replaceChildren(make("p", { className: "error", textContent: error.message }));
   }
   $("answer").hidden = false;
   $("send").disabled = false;
 }
-function answer(value, took, id) {
+function answer(value, given, took, id) {
+  if (findsObjects(about.output)) return objects(value, given, took, id);
   const words = Array.isArray(value.prediction) ? value.prediction.join(", ") || "none of the labels" : String(value.prediction);
   const parts = [make("p", { className: "result", textContent: words })];
   if (value.confidence !== undefined) parts.push(make("p", { className: "small", textContent: `Chance that this is right: ${percent(value.confidence)}` }));
@@ -129,8 +130,17 @@ function answer(value, took, id) {
       return make("li", { className: i ? "" : "first" }, make("span", { textContent: label }), bar, make("b", { textContent: percent(share) }));
     })));
   }
-  parts.push(make("p", { className: "small", textContent: `${took.toFixed(0)} ms · request ${id}` }));
+  parts.push(foot(took, id));
   $("answer").replaceChildren(...parts);
+}
+function foot(took, id) { return make("p", { className: "small foot", textContent: `${took.toFixed(0)} ms · request ${id}` }); }
+function objects({ prediction, unsure }, given, took, id) {
+  const labels = about.labels || [], field = Object.keys(given).find((name) => about.input.properties[name].contentEncoding === "base64");
+  const parts = [make("p", { className: "result", textContent: inWords(prediction) })];
+  if (!prediction.length) parts.push(...notFound(labels, unsure));
+  if (unsure) parts.push(make("p", { className: "unsure", textContent: "I don’t know: the model is not sure enough. A person should look at this." }));
+  $("answer").replaceChildren(...parts, objectsView(prediction, given[field], names[field] || "", labels), foot(took, id));
+  for (const seen of document.querySelectorAll(".drop img")) seen.hidden = true;
 }
 function plain(text) { return text.replace(/\*\*|`/g, ""); }
 function card(text) {
@@ -184,7 +194,8 @@ async function monitor() {
 function programs() {
   const file = Object.values(about.input.properties).some((schema) => schema.contentEncoding === "base64");
   if (file) {
-    $("curl").textContent = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: image/jpeg' --data-binary @picture.jpg`;
+    const call = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: image/jpeg' --data-binary @picture.jpg`;
+    $("curl").textContent = findsObjects(about.output) ? `${call}\n\n# The picture with boxes:\n${call} \\\n  -H 'Accept: image/jpeg' -o annotated.jpg` : call;
     $("sample").textContent = JSON.stringify((about.output.examples || [{}])[0], null, 2);
     return;
   }
