@@ -210,7 +210,8 @@ def test_a_log_is_encoded_again() -> None:
     judging = ObjectJudging()
     rows = given([("bolt", BOLT, 0.9), ("nut", NUT, 0.8)], [])
     words = [in_words(unpack(rows), row, LABELS) for row in range(2)]
-    truths = [[{"label": "bolt", "box": list(BOLT)}, {"label": "nut", "box_xyxy": list(NUT)}], [{"label": "nut", "box": list(NUT)}]]  # fmt: skip
+    both = [{"label": "bolt", "box": list(BOLT)}, {"label": "nut", "box_xyxy": list(NUT)}]
+    truths = [both, [{"label": "nut", "box": list(NUT)}]]
     found = judging.from_words(words, truths, LABELS)
     assert found is not None
     assert judging.right(found[1], found[0]).tolist() == [True, False]

@@ -17,12 +17,13 @@ from honed.files import json_part
 from honed.tasks.contract import Array, Input
 from honed.tasks.judging import Judging
 
+DIFFER = Judging().differ
 TOLERANCE = 1e-4
 """Largest allowed difference of an output, relative to the largest output: batches of other sizes round otherwise."""
 
 
 def check_fresh(
-    folder: Path, inputs: list[Input], expected: Array, differ: Callable[[Array, Array], float] = Judging().differ
+    folder: Path, inputs: list[Input], expected: Array, differ: Callable[[Array, Array], float] = DIFFER
 ) -> float:
     """Open the bundle in a new process and compare outputs; returns the largest relative difference.
 
@@ -51,7 +52,7 @@ def check_fresh(
     return compare(outputs, expected, differ)
 
 
-def compare(outputs: Array, expected: Array, differ: Callable[[Array, Array], float] = Judging().differ) -> float:
+def compare(outputs: Array, expected: Array, differ: Callable[[Array, Array], float] = DIFFER) -> float:
     """Largest difference relative to the largest output; raises BundleError [B010] when it is above the tolerance."""
     if outputs.shape != expected.shape:
         raise BundleError(

@@ -176,7 +176,7 @@ class Network(Protocol):
     # A network may also have ``collate_varied(encoded, targets, rng)``, which training calls instead of ``collate`` and which
     # gives a batch and the targets that go with it; ``settle(rows, batch)``, which makes outputs of what an engine computed
     # for a batch (arrays); ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set
-    # before training; ``usual_epochs(n)``, passes over n examples; ``natural_rate``, its highest learning rate.
+    # before training; ``usual_epochs(n)``, passes over n examples; ``natural_rate`` and ``natural_head_rate``, its highest learning rates.
 
 
 @dataclass(frozen=True)

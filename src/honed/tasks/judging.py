@@ -47,7 +47,7 @@ class Judging:
     def right(self, truth: Array, given: Array) -> Array:
         """True where an answer is right (all labels of a row, for several), bool (n,)."""
         same: Array = np.asarray(truth) == np.asarray(given)
-        return same.all(axis=1) if same.ndim == 2 else same
+        return np.asarray(same.all(axis=1)) if same.ndim == 2 else same
 
     def same(self, first: Array, second: Array) -> Array:
         """True where two answers are the same, bool (n,); numbers within 5 %."""

@@ -141,12 +141,12 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
         epochs,
         room.batch_size,
         settings.learning_rate or _natural_rate(network, n_parameters, room.lora) * faster,
-        HEAD_RATE * faster,
+        getattr(network, "natural_head_rate", HEAD_RATE) * faster,
         settings.layer_decay,
         settings.weight_decay,
         session.precision(),
         session.seed,
-        settings.patience,
+        max(settings.patience, epochs // 4),
     )
     return plan, room.lora
 

@@ -44,7 +44,7 @@ class PictureFinder(nn.Module):
     """
 
     usual_batch = 8
-    natural_rate = 1e-3
+    natural_rate, natural_head_rate = 1e-3, 3e-3
 
     def __init__(
         self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None
@@ -216,4 +216,5 @@ def load_picture_finder(folder: Path) -> PictureFinder:
     from honed.networks.detection.families.loading import load_finder
 
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return PictureFinder(load_finder(folder), Canvas(*facts["canvas"]), bool(facts["masks"])).eval()
+    finder: Any = load_finder(folder)
+    return PictureFinder(finder, Canvas(*facts["canvas"]), bool(facts["masks"])).eval()

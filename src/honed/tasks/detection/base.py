@@ -119,7 +119,7 @@ class Detection(Task):
         from honed.networks.detection.variation import STRENGTHS
 
         assert base is not None
-        finder = load_finder(base.folder)
+        finder: Any = load_finder(base.folder)
         if self.outlines and not finder.has_masks:
             raise DataError(
                 "Z033", f"The base {base.id} tells no outlines.", "Choose one that does, or object-detection."

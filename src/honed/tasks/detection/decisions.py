@@ -50,5 +50,6 @@ def decode(outputs: Array, problem: Problem, decision: Decision) -> Predictions:
 def mended(scores: Array, decision: Decision) -> Array:
     """Scores as shares that are right: sigmoid(logit(score) / temperature + shift)."""
     inside = np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6)
-    found: Any = 1 / (1 + np.exp(-(np.log(inside / (1 - inside)) / decision.temperature + decision.shift)))
+    odds = np.log(inside / (1 - inside)) / decision.temperature + decision.shift
+    found: Any = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
     return found

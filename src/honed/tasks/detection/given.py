@@ -12,7 +12,7 @@ from honed.metrics.detection.data import Detections, gather_detections
 from honed.metrics.detection.matching import THRESHOLDS, Matches, match
 from honed.networks.detection.packing import Packed, cells_of, pasted, unpack
 from honed.tasks.answers import Array
-from honed.tasks.detection.shapes import Shapes, truths_of
+from honed.tasks.detection.shapes import Targets, truths_of
 
 
 def detections_of(packed: Packed, masks: bool, *, only_told: bool = False) -> Detections:
@@ -20,7 +20,7 @@ def detections_of(packed: Packed, masks: bool, *, only_told: bool = False) -> De
     there = packed.told & packed.there if only_told else packed.there
     outlines = None
     if masks:
-        outlines = [[_rle(packed, row, k) for k in np.flatnonzero(some)] for row, some in enumerate(there)]
+        outlines = [[_rle(packed, row, int(k)) for k in np.flatnonzero(some)] for row, some in enumerate(there)]
     return gather_detections(
         [boxes[some] for boxes, some in zip(packed.boxes, there, strict=True)],
         [labels[some] for labels, some in zip(packed.labels, there, strict=True)],
@@ -30,7 +30,7 @@ def detections_of(packed: Packed, masks: bool, *, only_told: bool = False) -> De
 
 
 def matched(
-    targets: Sequence[Shapes], given: Array, labels: tuple[str, ...], *, only_told: bool = False,
+    targets: Targets, given: Array, labels: tuple[str, ...], *, only_told: bool = False,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> Matches:  # fmt: skip
     """Which of the objects given (packed rows) found which of the targets; outlines are compared where answers have them."""
@@ -51,7 +51,7 @@ def in_words(packed: Packed, row: int, labels: tuple[str, ...]) -> list[dict[str
             "box": [round(float(value), 1) for value in box],
         }
         if packed.cells is not None:
-            answer["mask"] = _rle(packed, row, k)
+            answer["mask"] = _rle(packed, row, int(k))
         answers.append(answer)
     return answers
 
@@ -63,7 +63,7 @@ def _rle(packed: Packed, row: int, k: int) -> dict[str, Any]:
     return {"size": [height, width], "counts": text_of_mask(mask)}
 
 
-def as_given(targets: Sequence[Shapes], like: Array) -> Array:
+def as_given(targets: Targets, like: Array) -> Array:
     """Targets as if a model had told them all with a score of 1, packed like given rows: the perfect answer."""
     from honed.networks.detection.packing import SCORE, TOLD, packed_cells, width_of
 

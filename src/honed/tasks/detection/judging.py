@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,7 +188,7 @@ def _numbered(n: int) -> tuple[str, ...]:
     return tuple(str(k) for k in range(n))
 
 
-def _labels(truth: Sequence[Any], given: Array) -> tuple[str, ...]:
+def _labels(truth: Any, given: Array) -> tuple[str, ...]:
     """Stand-ins for the names of the labels, as many as occur."""
     most = int(unpack(np.asarray(given)).labels.max(initial=0))
     return _numbered(1 + max([most, *(int(target.labels.max(initial=0)) for target in truth)]))

@@ -92,7 +92,11 @@ def shapes_of(
     return Shapes(size, boxes, labels, crowd, drawn)
 
 
-def truths_of(targets: Sequence[Shapes], labels: tuple[str, ...], masks: bool) -> Truths:
+Targets = Sequence[Shapes] | Array
+"""Shapes of many pictures, as a list or an array of objects."""
+
+
+def truths_of(targets: Targets, labels: tuple[str, ...], masks: bool) -> Truths:
     """Targets as the metrics take them; objects of unknown labels are left out."""
     known = [target.labels >= 0 for target in targets]
     outlines = None

@@ -36,8 +36,8 @@ class UsualObjects:
             boxes.append(found.cluster_centers_)
             scores.append(np.bincount(found.labels_, minlength=n) / len(targets))
             labels.append(np.full(n, k))
-        some = (np.concatenate(part) for part in (boxes, scores, labels))
-        return cls(*some, masks=bool(problem.extra.get("masks")))
+        where, sure, which = (np.concatenate(part) for part in (boxes, scores, labels))
+        return cls(where, sure, which, bool(problem.extra.get("masks")))
 
     def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
         """The same objects on every picture, scaled to it."""
