@@ -76,9 +76,9 @@ def test_a_pasted_mask_lies_in_its_box() -> None:
 
 def test_the_canvas_follows_the_smallest_objects_and_the_shape_of_the_pictures() -> None:
     lying = np.tile([480, 640], (50, 1))
-    fine, coarse = (canvas_for(lying, np.full(99, side), 64) for side in (12.0, 200.0))
+    fine, coarse = (canvas_for(lying, side, 64) for side in (12.0, 200.0))
     assert (fine.height, fine.width) == (512, 640) and (coarse.height, coarse.width) == (192, 256)
-    mixed = canvas_for(np.array([[480, 640], [640, 480]] * 20), np.full(99, 12.0), 64)
+    mixed = canvas_for(np.array([[480, 640], [640, 480]] * 20), 12.0, 64)
     assert mixed.height == mixed.width
     assert Canvas(192, 256).scale_of((480, 640)) == pytest.approx(0.4)
 

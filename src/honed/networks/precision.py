@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+FEWEST = 3
+"""Timings of each format at least, of which the fastest counts: other programs disturb some of them."""
 GAIN = 1.15
 """bf16 must be at least this many times faster than fp32 to be worth its rounding."""
 
@@ -38,7 +40,7 @@ def choose(work: Callable[[], Any], device: str = "cpu", budget_s: float = 1.5) 
     for precision in seconds:
         _timed(work, precision, device)
     end = time.perf_counter() + budget_s
-    while not seconds["bf16"] or (time.perf_counter() < end and len(seconds["bf16"]) < 7):
+    while len(seconds["bf16"]) < FEWEST or (time.perf_counter() < end and len(seconds["bf16"]) < 7):
         for precision, found in seconds.items():
             found.append(_timed(work, precision, device))
     ratio = min(seconds["fp32"]) / min(seconds["bf16"])

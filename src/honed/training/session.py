@@ -134,7 +134,7 @@ class Session:
 
     def _timing_work(self) -> Callable[[], Any]:
         network = self.frozen_network()
-        sample = network.encode(self.train.inputs[:64])
+        sample = network.encode(self.train.inputs[: 2 * getattr(network, "usual_batch", 32)])
         batch = engine.to_device(network.collate(sample), engine.device_of(network))
 
         def work() -> None:

@@ -40,16 +40,15 @@ class Canvas:
 
 
 def canvas_for(
-    sizes: Array, sides: Array, multiple: int, *, least: int = 256, most: int = 640, readable: float = 24.0
+    sizes: Array, side: float, multiple: int, *, least: int = 256, most: int = 640, readable: float = 28.0
 ) -> Canvas:
-    """A canvas for pictures of these sizes (n, 2) and objects with these short sides (m,), all in pixels.
+    """A canvas for pictures of these sizes (n, 2) whose smallest kind of object is usually ``side`` wide, all in pixels.
 
-    Pictures are made so small that nine objects in ten still are ``readable`` pixels wide, within bounds of the long side;
-    the shape is that of most pictures, a square where some lie and some stand.
+    Pictures are made so small that such an object is still ``readable`` pixels wide, within bounds of the long side; the
+    shape is that of most pictures, a square where some lie and some stand.
     """
     long_side = float(np.median(sizes.max(axis=1)))
-    small = float(np.quantile(sides, 0.1)) if len(sides) else readable
-    wanted = float(np.clip(long_side * readable / max(small, 1.0), least, most))
+    wanted = float(np.clip(long_side * readable / max(side, 1.0), least, most))
     long = min(wanted, max(least, 1.25 * long_side))
     lying = float((sizes[:, 1] > 1.1 * sizes[:, 0]).mean())
     standing = float((sizes[:, 0] > 1.1 * sizes[:, 1]).mean())

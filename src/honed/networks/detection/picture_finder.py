@@ -27,7 +27,7 @@ PATCH = 28 * 28
 ACTIVATION_BYTES = 4 * 250
 """Bytes kept for the backward pass for each pixel of the canvas, measured on the small detector."""
 LEAST_SCORE = 0.02
-PASSES, LEAST_EPOCHS, MOST_EPOCHS = 9_000, 8, 60
+PASSES, LEAST_EPOCHS, MOST_EPOCHS = 7_000, 8, 60
 
 
 class PictureFinder(nn.Module):
@@ -168,7 +168,7 @@ class PictureFinder(nn.Module):
         return pack(size, boxes[stay], scores, labels, masks, self.with_masks)
 
     def usual_epochs(self, n: int) -> int:
-        """Passes over n pictures: about 9,000 pictures are seen."""
+        """Passes over n pictures: about 7,000 pictures are seen."""
         return int(np.clip(round(PASSES / max(1, n)), LEAST_EPOCHS, MOST_EPOCHS))
 
     def activation_bytes(self, length: int) -> int:

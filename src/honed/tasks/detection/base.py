@@ -71,11 +71,14 @@ class Detection(Task):
     def _canvas(self, table: Table, column: str, objects: list[Any], longest: int) -> list[int]:
         from honed.networks.detection.canvas import canvas_for
 
-        boxes = np.array([item["box_xyxy"] for item in objects], dtype=np.float64).reshape(-1, 4)
-        sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+        sides: dict[str, list[float]] = {}
+        for item in objects:
+            left, top, right, bottom = item["box_xyxy"]
+            sides.setdefault(str(item["label"]), []).append(min(right - left, bottom - top))
+        smallest = min(float(np.median(some)) for some in sides.values())
         sizes = np.array(_sizes(table, column, LOOKED_AT), dtype=np.float64)
         bounds = {"least": longest, "most": longest} if longest else {}
-        found = canvas_for(sizes, sides, MULTIPLE, **bounds)
+        found = canvas_for(sizes, smallest, MULTIPLE, **bounds)
         return [found.height, found.width]
 
     def validate(self, table: Table, roles: Roles, config: Any) -> list[Finding]:
