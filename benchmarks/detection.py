@@ -175,7 +175,7 @@ def small_bundle(scratch: Path) -> Path:
     """A model of a drawn conveyor, where no bundle is given."""
     from honed.scenes import write_conveyor_set
 
-    train, test = (write_conveyor_set(scratch / f"conveyor{seed}", 24, seed) for seed in (0, TEST_SEED))
+    train, test = (write_conveyor_set(scratch / f"conveyor{seed}", 24, seed).parent for seed in (0, TEST_SEED))
     result, _ = tuned(train, scratch / "runs", test=test, time_limit=60)
     folder: Path = result.model.folder or scratch / "bundle"
     if result.model.folder is None:
@@ -206,11 +206,11 @@ def learning_curve(given: argparse.Namespace, scratch: Path) -> None:
     """Few pictures of a conveyor, from the pre-trained weights and from random ones."""
     from honed.scenes import write_conveyor_set
 
-    test = write_conveyor_set(scratch / "test", TESTED, TEST_SEED)
+    test = write_conveyor_set(scratch / "test", TESTED, TEST_SEED).parent
     bases = {"pre-trained": detector_folder(), "nothing": from_nothing(scratch / "random-detector")}
     for draw in range(given.draws):
         for n in given.shots:
-            train = write_conveyor_set(scratch / f"train{draw}-{n}", n, draw)
+            train = write_conveyor_set(scratch / f"train{draw}-{n}", n, draw).parent
             for start, base in bases.items():
                 _, told = tuned(train, scratch / "runs", test=test, base=base)
                 row = {"pictures": n, "draw": draw, "start": start, "tested": TESTED}
