@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from honed.data import arrays
 from honed.data.stream import BatchSource, open_batches
 from honed.data.table import Table
 from honed.data.write import open_writer
@@ -139,24 +140,19 @@ def _outputs_once(model: Model, inputs: Sequence[Input]) -> Array:
 
 def _columns(model: Model, kept: pa.Table, answers: Predictions, empty: Array, unsure: Array) -> pa.Table:
     labels = [None if nothing else label for label, nothing in zip(answers.labels, empty, strict=True)]
-    found: dict[str, pa.Array] = {"prediction": pa.array(labels)}
-    own = model.task.answer_type(model.problem)
-    if own is not None:
-        found["prediction"] = pa.array(labels, type=own)
-    elif model.problem.labels:
-        kind = pa.list_(pa.string()) if any(isinstance(label, list) for label in answers.labels) else pa.string()
-        found["prediction"] = pa.array(labels, type=kind)
+    several = any(isinstance(label, list) for label in answers.labels)
+    found = {"prediction": _labels(model, labels, several)}
     if answers.confidence is not None:
-        found["confidence"] = pa.array(np.round(answers.confidence.astype(np.float64), 6))
+        found["confidence"] = arrays.numbers(np.round(answers.confidence.astype(np.float64), 6))
     elif np.ndim(answers.encoded) == 1:
         values = np.asarray(answers.encoded, dtype=np.float64)
         found |= {
-            "low": pa.array(values - model.decision.half_width),
-            "high": pa.array(values + model.decision.half_width),
+            "low": arrays.numbers(values - model.decision.half_width),
+            "high": arrays.numbers(values + model.decision.half_width),
         }
     if answers.probabilities is not None:
         found |= _probabilities(model.problem.labels, np.round(answers.probabilities.astype(np.float64), 6))
-    found["unsure"] = pa.array(unsure)
+    found["unsure"] = arrays.flags(unsure)
     table = kept
     for name, column in found.items():
         unique = name
@@ -166,10 +162,19 @@ def _columns(model: Model, kept: pa.Table, answers: Predictions, empty: Array, u
     return table
 
 
+def _labels(model: Model, labels: list[Any], several: bool) -> pa.Array:
+    own = model.task.answer_type(model.problem)
+    if own is not None:
+        return pa.array(labels, type=own)
+    if not model.problem.labels:
+        return pa.array(labels)
+    return pa.array(labels, type=pa.list_(pa.string())) if several else arrays.texts(labels)
+
+
 def _probabilities(labels: tuple[str, ...], shares: Array) -> dict[str, pa.Array]:
     if len(labels) <= MOST_PROBABILITY_COLUMNS:
-        return {f"probability_{label}": pa.array(shares[:, i]) for i, label in enumerate(labels)}
+        return {f"probability_{label}": arrays.numbers(shares[:, i]) for i, label in enumerate(labels)}
     import json
 
     rows = [json.dumps({labels[i]: row[i] for i in np.argsort(-row)[:10].tolist()}) for row in shares]
-    return {"probabilities": pa.array(rows)}
+    return {"probabilities": arrays.texts(rows)}

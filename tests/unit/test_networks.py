@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from honed.networks import products
 from honed.networks.encoder import EncoderClassifier, load_encoder
 from honed.networks.engine import NetworkPredictor, features_of, length_sorted
 from honed.networks.linear_text import LinearText
@@ -111,3 +112,47 @@ def test_counted_words_survive_saving(tmp_path: Path) -> None:
         LinearText.load(tmp_path, problem).outputs(rows[:7]), fitted.outputs(rows[:7]), rtol=1e-5, atol=1e-6
     )
     assert not [path for path in tmp_path.iterdir() if path.suffix not in (".json", ".safetensors")]
+
+
+@pytest.mark.skipif(products._operator() is None, reason="this torch has no linear layer of oneDNN")
+@pytest.mark.parametrize("shape", [(1, 8), (3, 5, 8), (2, 3, 4, 8)])
+def test_products_by_onednn_are_those_of_torch(shape: tuple[int, ...]) -> None:
+    rows, layer, bare = torch.randn(shape), torch.nn.Linear(8, 6), torch.nn.Linear(8, 6, bias=False)
+    with torch.inference_mode():
+        wanted = layer(rows), bare(rows)
+        with products._ByOneDnn():
+            found = layer(rows), bare(rows)
+            none = layer(torch.empty(0, 8))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    assert none.shape == (0, 6)
+
+
+@pytest.mark.skipif(products._operator() is None, reason="this torch has no linear layer of oneDNN")
+def test_products_by_onednn_leave_the_rest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training, other number formats and autocast compute as before."""
+    rows, layer = torch.randn(4, 8), torch.nn.Linear(8, 6)
+    monkeypatch.setattr(products, "_operator", lambda: pytest.fail("oneDNN was called"))
+    with products._ByOneDnn():
+        layer(rows).sum().backward()
+        with torch.inference_mode():
+            layer.double()(rows.double())
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                layer.float()(rows)
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize(("maker", "machine", "wanted"), [
+    ("vendor_id : AuthenticAMD", "x86_64", True), ("vendor_id : GenuineIntel", "x86_64", False), ("Apple", "arm64", False),
+])  # fmt: skip
+def test_onednn_where_torchs_own_products_are_slow(
+    monkeypatch: pytest.MonkeyPatch, maker: str, machine: str, wanted: bool
+) -> None:
+    monkeypatch.setattr(products, "_maker", lambda: maker)
+    monkeypatch.setattr(products.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(products, "_operator", lambda: print)
+    products._worth_it.cache_clear()
+    assert products._worth_it() is wanted
+    products._worth_it.cache_clear()

@@ -146,7 +146,7 @@ def _read_excel(path: Path, name: str) -> tuple[pa.Table, dict[str, str]]:
     arrays = [array([row[i] for row in body]) for i in range(len(names))]
     which = title if len(sheets) == 1 else f"{title} (the largest of {len(sheets)})"
     reading = {"format": "Excel", "sheet": which, "header": "yes" if header else "no"}
-    return pa.Table.from_arrays(arrays, names=_made_unique(names)), reading
+    return pa.Table.from_arrays(arrays, names=made_unique(names)), reading
 
 
 def _table_in(sheet: Any) -> list[list[Any]]:
@@ -206,7 +206,7 @@ def json_lines(lines: list[str], name: str, first: int = 1) -> list[dict[str, An
 
 def unique_names(table: pa.Table) -> pa.Table:
     """The table with unique column names (a second "a" becomes "a_2") and plain string columns."""
-    table = table.rename_columns(_made_unique([str(column).strip() for column in table.column_names]))
+    table = table.rename_columns(made_unique(table.column_names))
     for position, field in enumerate(table.schema):
         if (
             pa.types.is_dictionary(field.type)
@@ -219,11 +219,12 @@ def unique_names(table: pa.Table) -> pa.Table:
     return table
 
 
-def _made_unique(names: list[str]) -> list[str]:
+def made_unique(names: list[str]) -> list[str]:
+    """Names without blanks around them, each once: a second "a" becomes "a_2"."""
     seen: dict[str, int] = {}
     unique = []
     for position, name in enumerate(names):
-        name = name or f"column_{position + 1}"
+        name = str(name).strip() or f"column_{position + 1}"
         seen[name] = seen.get(name, 0) + 1
         unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return unique

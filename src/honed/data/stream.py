@@ -15,7 +15,7 @@ from pyarrow import csv
 from honed.data import delimited, sniff
 from honed.data.frames import from_memory
 from honed.data.picture_paths import Resolver
-from honed.data.read import json_lines, no_pictures, plain_file, read_table, readable, unique_names
+from honed.data.read import json_lines, made_unique, no_pictures, plain_file, read_table, readable
 from honed.data.table import Table
 
 LINES = 2048
@@ -97,7 +97,7 @@ class BatchSource:
         chosen = delimited.as_text(delimited.options(layout, bad, block), names)
         stream = self._stack.enter_context(delimited.utf8_stream(path, layout))
         reader = csv.open_csv(stream, **chosen)
-        self.names = unique_names(reader.schema.empty_table()).column_names
+        self.names = made_unique(reader.schema.names)
         if layout.encoding in ("utf-8", "utf-8-sig", "ascii"):
             self._size, self._tell = path.stat().st_size, stream.tell
         return self._sliced(reader, bad)

@@ -344,6 +344,10 @@ class Task(ABC):
         """Weight and bias of a head made from the names of the labels alone, or None where that makes no sense."""
         return None
 
+    def label_inputs(self, problem: Problem) -> list[Input] | None:
+        """An input for each label that says what the label means, such as its name; None where nothing does."""
+        return None
+
     @abstractmethod
     def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
         """Read back what a predictor of this kind saved."""

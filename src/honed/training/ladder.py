@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from honed.evaluation.results import RungResult
+from honed.metrics.intervals import Interval, paired_difference
 from honed.resources import peak_memory_mib
-from honed.tasks.contract import Array, Predictor
+from honed.tasks.contract import Array, Decision, Predictor
 from honed.training.candidate import Candidate, saved
 from honed.training.contrastive import ContrastiveRecipe
 from honed.training.finetune import HELD_OUT, FineTuneRecipe
@@ -29,6 +30,8 @@ class Ladder:
     results: list[RungResult] = field(default_factory=list)
     candidates: dict[str, Candidate] = field(default_factory=dict)
     best: Candidate | None = None
+    trust: int = 0
+    """That of the best one's recipe."""
 
     def lines(self) -> list[RungResult]:
         """The rungs in the order climbed, the best one marked."""
@@ -58,13 +61,38 @@ def climb(
             candidate = _load_or_measure(session, recipe)
             ladder.candidates[recipe.name] = candidate
             ladder.results.append(candidate.result(False))
-            if ladder.best is None or candidate.utility > ladder.best.utility:
-                ladder.best = candidate
+            if ladder.best is None or _better(session, candidate, recipe.trust, ladder.best, ladder.trust):
+                ladder.best, ladder.trust = candidate, recipe.trust
                 if on_better:
                     on_better(candidate, ladder)
         if on_rung:
             on_rung(ladder.lines()[-1])
+    _tell_trust(session, ladder)
     return ladder
+
+
+def _better(session: Session, candidate: Candidate, trust: int, best: Candidate, trusted: int) -> bool:
+    """By what they score; where rows are few, what is trusted more gives way only to what is ahead by more than chance."""
+    if session.folds == 1 or trust == trusted:
+        return candidate.utility > best.utility
+    lead = _lead(session, candidate, best)
+    return lead.high >= 0 if trust > trusted else lead.low > 0
+
+
+def _lead(session: Session, first: Candidate, second: Candidate) -> Interval:
+    """How far the first is ahead on the rows both were measured on, higher is better, with its 95 % interval."""
+    metric = session.task.metrics(session.problem)[0]
+    both = (first, second) if metric.higher_is_better else (second, first)
+    answers = [session.task.decode(one.outputs, session.problem, Decision()).encoded for one in both]
+    return paired_difference(metric.score, session.train.targets, answers[0], answers[1], seed=session.seed)
+
+
+def _tell_trust(session: Session, ladder: Ladder) -> None:
+    top = max(ladder.candidates.values(), key=lambda one: one.utility)
+    if ladder.best is None or top is ladder.best:
+        return
+    reason = f"{top.title} scores more, but not by more than chance on {len(session.train)} rows"
+    session.choose("final method", ladder.best.title, "chosen", reason)
 
 
 def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]

@@ -19,6 +19,9 @@ class Recipe(ABC):
 
     name: str
     title: str
+    trust: int = 1
+    """What is known before a row is seen, for when rows are too few to tell methods apart: 0 has learnt from these rows
+    alone, 1 brings what its base knows, 2 is made for few rows."""
 
     def skip_reason(self, session: Session, best: float | None) -> str | None:
         """Why this rung makes no sense here, or None. ``best`` is the best score so far."""
@@ -35,6 +38,8 @@ class Recipe(ABC):
 
 class BaselineRecipe(Recipe):
     """A cheap method of the task's own."""
+
+    trust = 0
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline, self.name, self.title = baseline, baseline.name, baseline.title

@@ -79,12 +79,15 @@ class TextClassification(Classification):
 
         return load_encoder(folder)
 
+    def label_inputs(self, problem: Problem) -> list[Input] | None:
+        return _names(problem) if len(problem.inputs) == 1 else None
+
     def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
-        if problem.kind not in ("binary", "multiclass") or framing.numbers(list(problem.labels)) is not None:
+        names = _names(problem)
+        if names is None:
             return None
         from honed.networks.engine import features_of
 
-        names = [(label.replace("_", " ").replace("-", " "),) for label in problem.labels]
         return heads.head_from_names(features_of(network, names))
 
     def input_schema(self, problem: Problem) -> dict[str, Any]:
@@ -98,3 +101,10 @@ class TextClassification(Classification):
 
     def sample(self) -> Sample:
         return sample()
+
+
+def _names(problem: Problem) -> list[Input] | None:
+    """The names of the labels as texts, None where they are numbers or where a row has several or none."""
+    if problem.kind not in ("binary", "multiclass") or framing.numbers(list(problem.labels)) is not None:
+        return None
+    return [(label.replace("_", " ").replace("-", " "),) for label in problem.labels]
