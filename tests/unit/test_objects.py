@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,12 +11,15 @@ import torch
 
 from honed.data.picture_sets.raw import OBJECT
 from honed.data.picture_sets.rle import mask_of, text_of_mask
+from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
+from honed.data.stream import open_batches
 from honed.data.table import Roles, Table
 from honed.networks.detection.canvas import Canvas, canvas_for
 from honed.networks.detection.packing import GRID, cells_of, pack, packed_cells, pasted, unpack, width_of
 from honed.networks.detection.truth import MASK_SIDE, Objects
 from honed.networks.detection.variation import ObjectVariation, varied
+from honed.scenes import write_conveyor_set
 from honed.tasks.answers import Decision
 from honed.tasks.contract import Problem
 from honed.tasks.detection.decisions import decode, fit_decision
@@ -247,3 +252,16 @@ def test_bad_objects_are_told() -> None:
     assert {"D184", "D185"} <= codes(table([[one()]] * 12 + [[one("nut", (0, 0, 5, 5))]] * 3))
     assert "D186" in codes(table([[one(outline=True)]] * 12 + [[one()]]), "image-segmentation")
     assert not {"D183", "D184", "D185"} & codes(table([[one()]] * 12))
+
+
+def test_annotations_and_single_pictures_are_read_as_such(tmp_path: Path) -> None:
+    annotations = write_conveyor_set(tmp_path, 3)
+    found = read_table(annotations)
+    assert found.n_rows == 3 and "objects" in found.names and read_table(tmp_path).digest == found.digest
+    one = read_table(tmp_path / "images" / "00000.jpg")
+    assert one.names == ("image",) or list(one.names) == ["image"]
+    with open_batches(tmp_path / "images" / "00001.jpg") as batches:
+        assert [batch.num_rows for batch in batches] == [1]
+    plain = tmp_path / "rows.json"
+    plain.write_text('[{"images": "a", "text": "b"}]')
+    assert read_table(plain).names[0] == "images"

@@ -20,9 +20,13 @@ from honed.data import sniff
 from honed.data.delimited import read_delimited
 from honed.data.frames import array, digest_of, from_memory
 from honed.data.picture_paths import with_pictures
+from honed.data.pictures.kinds import is_picture_name
 from honed.data.table import Table
 from honed.errors import DataError
 from honed.files import sha256
+
+HEAD_OF_ANNOTATIONS, COCO_KEYS = 65_536, (b'"images"', b'"annotations"', b'"categories"')
+"""Bytes at either end of a JSON file, in which two of these keys must stand."""
 
 
 def read_table(source: Any, *, name: str = "data") -> Table:
@@ -48,8 +52,10 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         arrow = unique_names(arrow)
         return _checked(Table(arrow, kind if name == "data" else name, digest_of(arrow), {"format": kind}))
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() or _is_annotations(path):
         return _picture_set(path)
+    if path.is_file() and is_picture_name(path.name):
+        return Table(one_picture(path), path.name, sha256(path), {"format": "one picture"})
     with readable(path), plain_file(path) as plain:
         arrow, reading = _read_file(plain, path.name)
         table = _checked(Table(unique_names(arrow), path.name, sha256(path), reading))
@@ -59,6 +65,23 @@ def read_table(source: Any, *, name: str = "data") -> Table:
 def no_pictures(folder: Path) -> DataError:
     """D001 for a folder in which nothing can be read."""
     return DataError("D001", f"{folder} is a folder without pictures.", "Name a file, or a folder of pictures.")
+
+
+def one_picture(path: Path) -> pa.Table:
+    """A single picture as a table of one row."""
+    return pa.table({"image": pa.array([str(path.absolute())], pa.string())})
+
+
+def _is_annotations(path: Path) -> bool:
+    """True for a file that says where objects are on the pictures beside it: COCO's JSON, YOLO's YAML."""
+    kind = path.suffix.lower()
+    if kind not in (".json", ".yaml", ".yml") or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_OF_ANNOTATIONS)
+        stream.seek(max(0, path.stat().st_size - HEAD_OF_ANNOTATIONS))
+        both = head + stream.read()
+    return kind != ".json" or (head.lstrip()[:1] == b"{" and sum(key in both for key in COCO_KEYS) >= 2)
 
 
 def _picture_set(folder: Path) -> Table:

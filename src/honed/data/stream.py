@@ -15,7 +15,8 @@ from pyarrow import csv
 from honed.data import delimited, sniff
 from honed.data.frames import from_memory
 from honed.data.picture_paths import Resolver
-from honed.data.read import json_lines, made_unique, no_pictures, plain_file, read_table, readable
+from honed.data.pictures.kinds import is_picture_name
+from honed.data.read import json_lines, made_unique, no_pictures, one_picture, plain_file, read_table, readable
 from honed.data.table import Table
 
 LINES = 2048
@@ -65,6 +66,8 @@ class BatchSource:
         self.source = Path(self.source).expanduser()
         if self.source.is_dir():
             return self._from_table(_listed(self.source))
+        if self.source.is_file() and is_picture_name(self.source.name):
+            return self._from_table(one_picture(self.source))
         self._stack.enter_context(readable(self.source))
         plain = self._stack.enter_context(plain_file(self.source))
         with plain.open("rb") as stream:
