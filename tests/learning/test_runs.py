@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -186,8 +187,8 @@ def test_a_damaged_copy_is_never_kept(tmp_path: Path, tiny_base: Path, monkeypat
     from honed.errors import BundleError
     from honed.verbs import package
 
-    def slipped(folder: Path, inputs: list[object], expected: np.ndarray) -> None:
-        fresh.check_fresh(folder, inputs, expected + 0.5)
+    def slipped(folder: Path, inputs: list[object], expected: np.ndarray, differ: Callable[..., float]) -> None:
+        fresh.check_fresh(folder, inputs, expected + 0.5, differ)
 
     monkeypatch.setattr(package, "check_fresh", slipped)
     with pytest.raises(BundleError, match="B01"):

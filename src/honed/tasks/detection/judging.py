@@ -111,6 +111,7 @@ class ObjectJudging(Judging):
         """What is there, thin and white, and what was found, in the colours of the labels."""
         from PIL import Image
 
+        from honed.media.colours import class_colours
         from honed.media.drawn_objects import drawn
         from honed.tasks.detection.given import in_words
 
@@ -120,7 +121,7 @@ class ObjectJudging(Judging):
             return ""
         found = in_words(unpack(np.asarray(given)[None]), 0, labels)
         true = in_words(unpack(as_given([truth], np.asarray(given)[None])), 0, labels)
-        image: Image.Image = drawn(picture, found, truth=true, most_side=LONGEST)
+        image: Image.Image = drawn(picture, found, truth=true, most_side=LONGEST, colours=class_colours(labels))
         stream = io.BytesIO()
         image.convert("RGB").save(stream, "JPEG", quality=80)
         return as_uri(stream.getvalue(), "image/jpeg")
