@@ -358,7 +358,7 @@ def test_a_detector_of_the_zoo_finds_the_same_as_before() -> None:
     torch.testing.assert_close(found.boxes, expected.boxes, atol=1e-2, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "steps", "rate"), [("small", 100, 3e-3), ("torchvision fcos", 40, 1e-3)])
+@pytest.mark.parametrize(("name", "steps", "rate"), [("small", 100, 3e-3), ("torchvision fcos", 80, 1e-3)])
 def test_two_scenes_are_learnt_by_heart(name: str, steps: int, rate: float) -> None:
     kinds = ("ellipse", "star", "box")
     drawn = [render_scene(np.random.default_rng(seed), SIZE, kinds, "alone") for seed in range(2)]
@@ -374,6 +374,6 @@ def test_two_scenes_are_learnt_by_heart(name: str, steps: int, rate: float) -> N
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     for found, box, label in zip(finder.find(pixels, least_score=0.3, most=20), boxes, labels, strict=True):
-        fit, place = overlaps(box[:, None], found.boxes[None]).max(dim=1)
-        assert fit.min() > 0.6
-        assert (found.labels[place] == label).all()
+        same = found.labels[None] == label[:, None]
+        fit = overlaps(box[:, None], found.boxes[None]) * same
+        assert fit.amax(dim=1).min() > 0.6
