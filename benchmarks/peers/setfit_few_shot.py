@@ -10,6 +10,7 @@ logistic regression as the head. On a CPU its pairs of 64 examples a label take 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,10 +42,13 @@ def run(texts: list[str], truth: list[str], test: list[str], labels: list[str], 
 
     begin = time.monotonic()
     model = SetFitModel.from_pretrained(str(base_folder()), labels=sorted(set(truth)))
-    arguments = TrainingArguments(
-        batch_size=16, num_epochs=1, num_iterations=20, seed=seed, report_to="none", show_progress_bar=False
-    )
-    Trainer(model=model, args=arguments, train_dataset=Dataset.from_dict({"text": texts, "label": truth})).train()
+    rows = Dataset.from_dict({"text": texts, "label": truth})
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = TrainingArguments(
+            output_dir=scratch, batch_size=16, num_epochs=1, num_iterations=20, seed=seed, report_to="none",
+            show_progress_bar=False, save_strategy="no",
+        )  # fmt: skip
+        Trainer(model=model, args=arguments, train_dataset=rows).train()
     seconds = time.monotonic() - begin
     accuracy = float(np.mean(np.array([str(label) for label in model.predict(test)]) == np.array(labels)))
     return {

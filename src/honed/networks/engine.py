@@ -96,7 +96,8 @@ def run_encoded(
         found: Array = rows.float().cpu().numpy()
         return found
 
-    tokens = TOKENS_PER_BATCH_CUDA if device.type == "cuda" else TOKENS_PER_BATCH
+    own = getattr(network, "tokens_in_fp32", TOKENS_PER_BATCH)
+    tokens = TOKENS_PER_BATCH_CUDA if device.type == "cuda" else own if precision == "fp32" else TOKENS_PER_BATCH
     return run_batches(network, encoded, on_device, tokens_per_batch=tokens, advance=advance)
 
 
