@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from honed.errors import DataError
 
 Level = Literal["blocker", "issue", "tip", "passed", "not applicable"]
 LEVELS: tuple[Level, ...] = ("blocker", "issue", "tip", "passed", "not applicable")
@@ -55,6 +58,13 @@ class Finding:
         """The inverse of :meth:`as_dict`."""
         lists = {name: tuple(fields.get(name, ())) for name in ("columns", "rows", "examples")}
         return cls(**{**fields, **lists})
+
+
+def stop_at_blockers(findings: Iterable[Finding]) -> None:
+    """Raise the first blocker as DataError, under its own code."""
+    for finding in findings:
+        if finding.level == "blocker":
+            raise DataError(finding.code, finding.message, finding.remedy, details={"columns": list(finding.columns)})
 
 
 def by_level(findings: list[Finding]) -> list[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +18,6 @@ from honed.data.picture_sets.rle import counts_of_text, text_of_mask
 from honed.media.colours import class_colours, on
 from honed.scenes import render_conveyor, render_scene
 from honed.serving.app import make_app
-from tests.browser.test_page import CHROMIUM, FLAGS
 from tests.finding import LABELS, png, service_of
 
 SHOTS = os.environ.get("HONED_SCREENSHOTS", "")
@@ -31,17 +29,6 @@ BOXES = [
     {"label": "nut", "score": 0.41, "box": [200.0, 150.0, 300.0, 250.0]},
     {"label": "bolt", "score": 0.62, "box": [250.0, 20.0, 330.0, 90.0]},
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as manager:
-        found = manager.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield found
-        found.close()
 
 
 def opened(browser: Any, found: list[dict[str, Any]], *, labels: tuple[str, ...] = LABELS, **more: Any) -> Any:

@@ -308,7 +308,9 @@ def test_a_hub_that_cannot_be_reached(
         (("finetune", "tickets.csv", "--set", "training.precision=fp8"), "C003"),
         (("finetune", "tickets.csv", "--cost", "network"), "C012"),
         (("finetune", "tickets.csv", "--config", "none.yaml"), "C004"),
-        (("finetune", "tickets.csv", "--task", "x"), "C012"),
+        (("finetune", "tickets.csv", "--cost", "netwrok=5"), "C003"),
+        (("finetune", "tickets.csv", "--task", "text-clasification"), "C010"),
+        (("finetune", "tickets.csv", "--taks", "x"), "C012"),
         (("finetune", "tickets.csv", "--set", "task=text-clasification"), "C010"),
         (("finetune", "--resume", "nowhere"), "R030"),
         (("predict", "nowhere", "tickets.csv"), "B001"),
@@ -323,6 +325,10 @@ def test_a_hub_that_cannot_be_reached(
 def test_wrong_commands(honed: Run, tickets: Path, tmp_path: Path, words: tuple[str, ...], code: str) -> None:
     told(honed(*words), code)
     assert left(tmp_path, "tickets.csv") == []
+
+
+def test_a_cost_for_no_label(honed: Run, tickets: Path) -> None:
+    assert 'Did you mean "network"?' in told(honed("finetune", tickets, "--cost", "netwrok=5"), "C003")
 
 
 def test_an_unknown_format_to_write(honed: Run, bundle: Path, tickets: Path) -> None:

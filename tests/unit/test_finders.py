@@ -26,6 +26,7 @@ from honed.networks.detectron.detector import ReadyDetector
 from honed.networks.detectron.settings import DetectronSettings
 from honed.scenes import render_scene
 from honed.zoo.coco_labels import COCO
+from honed.zoo.pictures import object_base
 
 KNOWN = ("cat", "dog", "cow")
 SIZE = (128, 128)
@@ -230,6 +231,9 @@ def test_what_is_no_detector_is_told(tmp_path: Path) -> None:
             rebuilt(config)
     with pytest.raises(ZooError, match="Z011"):
         load_finder(tmp_path)
+    (tmp_path / "config.json").write_text('{"architecture": "resnet50"}')
+    with pytest.raises(ZooError, match="Z014"):
+        object_base(tmp_path)
     (tmp_path / "config.json").write_text("[1")
     with pytest.raises(ZooError, match="Z016"):
         load_finder(tmp_path)

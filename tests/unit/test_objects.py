@@ -15,8 +15,9 @@ from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
 from honed.data.stream import open_batches
 from honed.data.table import Roles, Table
+from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.detection.canvas import Canvas, canvas_for
-from honed.networks.detection.packing import GRID, cells_of, pack, packed_cells, pasted, unpack, width_of
+from honed.networks.detection.packing import GRID, TOLD, cells_of, pack, packed_cells, pasted, unpack, width_of
 from honed.networks.detection.truth import MASK_SIDE, Objects
 from honed.networks.detection.variation import ObjectVariation, varied
 from honed.scenes import write_conveyor_set
@@ -25,7 +26,7 @@ from honed.tasks.contract import Problem
 from honed.tasks.detection.decisions import decode, fit_decision
 from honed.tasks.detection.given import as_given, in_words
 from honed.tasks.detection.judging import ObjectJudging
-from honed.tasks.detection.scores import AveragePrecision, told_counts
+from honed.tasks.detection.scores import AveragePrecision, ObjectF1, told_counts
 from honed.tasks.detection.shapes import Shapes, shapes_of
 from honed.tasks.registry import get_task
 
@@ -265,3 +266,44 @@ def test_annotations_and_single_pictures_are_read_as_such(tmp_path: Path) -> Non
     plain = tmp_path / "rows.json"
     plain.write_text('[{"images": "a", "text": "b"}]')
     assert read_table(plain).names[0] == "images"
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_answers_dealt_in_another_order_score_as_their_rows_do(masks: bool) -> None:
+    rng = np.random.default_rng(1)
+    truth, rows = some_pictures(rng, 12, masks)
+    score, order = AveragePrecision(LABELS), rng.permutation(12)
+    assert score.dealt(truth, rows)(np.arange(12)) == pytest.approx(score(truth, rows))
+    assert score.dealt(truth, rows)(order) == pytest.approx(score(truth, rows[order]))
+
+
+def test_the_interval_of_f1_is_that_of_its_resampled_pictures() -> None:
+    truth, rows = some_pictures(np.random.default_rng(2), 30, False)
+    _, worse = some_pictures(np.random.default_rng(3), 30, False)
+    score = ObjectF1(LABELS)
+    found = bootstrap_interval(score, truth, rows, n=50)
+    plain = bootstrap_interval(lambda targets, given: score(targets, given), truth, rows, n=50)
+    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+    lost = paired_difference(score, truth, rows, worse, n=50)
+    plain = paired_difference(lambda targets, given: score(targets, given), truth, rows, worse, n=50)
+    assert (lost.value, lost.low, lost.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def some_pictures(rng: np.random.Generator, n: int, masks: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Two objects a picture, found a little beside their place or not at all."""
+    truths, rows = [], []
+    for _ in range(n):
+        corners = rng.uniform(0, 60, (2, 2))
+        boxes = np.concatenate([corners, corners + rng.uniform(15, 35, (2, 2))], axis=1)
+        cells = [
+            {"label": label, "box_xyxy": box.tolist(), "crowd": False, "polygons": None, "rle": None}
+            for label, box in zip(LABELS, boxes, strict=True)
+        ]
+        truths.append(shapes_of(cells, (100, 120), {label: k for k, label in enumerate(LABELS)}, masks))
+        there = rng.random(2) < 0.8
+        moved = (boxes + rng.normal(0, 3, boxes.shape))[there].astype(np.float32)
+        cut = np.ones((len(moved), GRID, GRID), dtype=bool) if masks else None
+        rows.append(pack((100, 120), moved, rng.uniform(0.2, 1, len(moved)), np.array([0, 1])[there], cut, masks))
+    packed = np.stack(rows)
+    unpack(packed).objects[..., TOLD] = unpack(packed).there
+    return array(*truths), packed

@@ -25,7 +25,6 @@ from honed.scenes import render_scene
 
 CARRIED = Path(honed.__file__).parent / "zoo" / "own_weights"
 DETECTOR = CARRIED / "honed-detector-small"
-carried = pytest.mark.skipif(not DETECTOR.is_dir(), reason="the detector's weights do not lie in the package")
 
 
 def tiny(n_classes: int = 3) -> SmallDetector:
@@ -175,7 +174,6 @@ def test_four_scenes_are_learnt_by_heart() -> None:
         assert (some.labels[place] == labels).all()
 
 
-@carried
 def test_the_carried_detector_finds_objects_of_kinds_it_never_saw() -> None:
     ready = load_finder(DETECTOR).network  # type: ignore[attr-defined]
     hit = total = 0
@@ -224,7 +222,6 @@ def test_a_missing_tensor_is_told(folder: Path) -> None:
         load_finder(folder)
 
 
-@carried
 def test_the_carried_weights_are_small_and_say_their_licence() -> None:
     assert sum(path.stat().st_size for path in CARRIED.rglob("*") if path.is_file()) < 10_000_000
     assert "license: apache-2.0" in (DETECTOR / "README.md").read_text()

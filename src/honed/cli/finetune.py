@@ -25,6 +25,7 @@ def finetune(
     ] = None,
     target: flags.Target = None,
     text: flags.Text = None,
+    task: flags.Task = None,
     base: Annotated[str | None, typer.Option(help="Pre-trained model: a name of `honed models` or a folder.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Time for everything, such as 90s, 10m or 1.5h.")] = None,
     cost: Annotated[
@@ -50,7 +51,8 @@ def finetune(
     watcher = _Watcher(console)
     try:
         result = climb(
-            data, target=target, text=text, base=base, time_limit=time_limit, costs=edge.costs_of(cost or []), test=test, time=time,
+            data, target=target, text=text, task=task, base=base, time_limit=time_limit,
+            costs=edge.costs_of(cost or []), test=test, time=time,
             group=group, entity=entity, name=name, out=out, config=config, settings=edge.settings_of(changes or []), resume=resume,
             progress=edge.bars(), on_prepared=watcher.prepared, on_rung=watcher.rung,
         )  # fmt: skip

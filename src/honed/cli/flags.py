@@ -12,6 +12,9 @@ Data = Annotated[
 ]
 Bundle = Annotated[str, typer.Argument(help="Folder of a packaged model, such as runs/NAME/model.", show_default=False)]
 Target = Annotated[str | None, typer.Option(help="Column to predict; found by itself when left out.")]
+Task = Annotated[
+    str | None, typer.Option(help="What is to be learnt, such as object-detection; told by the data when left out.")
+]
 Text = Annotated[list[str] | None, typer.Option(help="Column to read; twice for a pair.")]
 Time = Annotated[
     str | None, typer.Option(help="Column that says when a row happened; the newest rows become the test.")

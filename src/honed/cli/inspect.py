@@ -19,6 +19,7 @@ def inspect(
     data: flags.Data,
     target: flags.Target = None,
     text: flags.Text = None,
+    task: flags.Task = None,
     time: flags.Time = None,
     group: flags.Group = None,
     entity: flags.Entity = None,
@@ -31,7 +32,7 @@ def inspect(
     from honed.verbs.inspect import inspect as look
 
     found = look(
-        data, target=target, text=text, time=time, group=group, entity=entity,
+        data, target=target, text=text, task=task, time=time, group=group, entity=entity,
         settings=edge.settings_of(changes or []), progress=edge.bars(),
     )  # fmt: skip
     if html:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from honed.errors import DataError
 from honed.finding import Finding
 
 
@@ -114,3 +115,11 @@ class Roles:
         """The inverse of :meth:`as_dict`."""
         tuples = {name: tuple(fields.get(name, ())) for name in ("text", "group", "ignored", "yours", "candidates")}
         return cls(**{**fields, **tuples})
+
+
+def need_columns(table: Table, names: Sequence[str], why: str) -> None:
+    """Raise DataError [D022] for the first of these columns that is absent; ``why`` says what it is for."""
+    absent = [name for name in names if name not in table.names]
+    if absent:
+        seen = f'Column "{absent[0]}", {why}, is absent from {table.source}.'
+        raise DataError("D022", seen, f"Columns there: {', '.join(table.names[:12])}.", details={"columns": absent})

@@ -202,7 +202,7 @@ def _assemble(
         forgetting=doubt.forgetting(model, background.base_embed),
         worst_errors=errors.worst_errors(model, inputs, truth, answers),
         scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
-        details=model.task.judging.details(truth, predicted, model.problem.labels, seed),
+        details=model.task.judging.details(truth, predicted, model.problem, seed),
         findings=findings,
         seconds=time.monotonic() - begin,
         medium=model.task.facts.input_kinds[0],

@@ -50,5 +50,7 @@ def by_lot(metric: Metric, truth: Array, predicted: Array, seed: int) -> float:
     truth, predicted = truth[:rows], predicted[:rows]
     sign, rng = (1.0 if metric.higher_is_better else -1.0), np.random.default_rng(seed)
     own = sign * metric.score(truth, predicted)
-    lots = [sign * metric.score(truth, predicted[rng.permutation(rows)]) for _ in range(SHUFFLES)]
+    deal = getattr(metric.score, "dealt", None)
+    dealt = deal(truth, predicted) if deal else lambda order: metric.score(truth, predicted[order])
+    lots = [sign * dealt(rng.permutation(rows)) for _ in range(SHUFFLES)]
     return float(np.mean([lot >= own - 1e-12 for lot in lots])) if rows else 1.0

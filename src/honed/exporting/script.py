@@ -22,7 +22,12 @@ def recipe_of(model: Model) -> Recipe:
         The model is no network, or its network says nothing of it.
     """
     network = getattr(model.predictor, "network", None)
-    if network is None or not hasattr(network, "recipe"):
+    if network is not None and not hasattr(network, "recipe"):
+        seen = f'Nothing but Honed knows yet how to read pictures for "{model.name}" and choose among what its network says.'
+        raise BundleError(
+            "B034", seen, "Serve it with Honed (--engine onnx-fp32 is quick), or export it with --deploy."
+        )
+    if network is None:
         seen = f'"{model.name}" ({model.provenance.get("rung", model.predictor.kind)}) has no neural network to export.'
         raise BundleError("B034", seen, "Serve it with Honed, or export it with --deploy.")
     found: Recipe = network.recipe()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw
 from honed.data.picture_sets.rle import mask_of
 from honed.media.colours import Colour, class_colours, on
 from honed.media.name_tags import Rectangle, Tag, write_tags
+from honed.media.picture_edits import encoded
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Item = Mapping[str, Any]
@@ -239,9 +239,6 @@ def _overlap(one: Rectangle, other: Rectangle) -> float:
 
 
 def as_bytes(picture: Array | Image.Image, kind: str = "JPEG") -> bytes:
-    """RGB pixels as the bytes of a file, "JPEG" or "PNG"."""
-    stream = io.BytesIO()
+    """RGB pixels as the bytes of a file to be sent or kept, "JPEG" or "PNG"."""
     options: dict[str, Any] = {"quality": 88, "optimize": True} if kind == "JPEG" else {"compress_level": 4}
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(stream, kind, **options)
-    return stream.getvalue()
+    return encoded(picture, kind, **options)

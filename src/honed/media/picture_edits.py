@@ -17,7 +17,7 @@ def encoded(picture: Array | Image.Image, kind: str = "PNG", **options: Any) -> 
     """A picture as the bytes of a file."""
     stream = io.BytesIO()
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(stream, kind, **({"compress_level": 1} if kind == "PNG" else {}), **options)
+    image.save(stream, kind, **({"compress_level": 1} if kind == "PNG" else {}) | options)
     return stream.getvalue()
 
 

@@ -73,8 +73,18 @@ def paired_difference(
         return Interval(value, value, value)
     rows_of = _resamples(len(targets), n, seed)
     found = np.array([score(targets[rows], first[rows]) - score(targets[rows], second[rows]) for rows in rows_of])
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return around(value, found)
+
+
+def around(value: float, resamples: Array) -> Interval:
+    """A figure with the middle 95 % of its resamples; the interval always holds the figure itself."""
+    low, high = np.nanpercentile(resamples, [2.5, 97.5])
     return Interval(value, float(min(low, value)), float(max(high, value)))
+
+
+def draws(size: int, n: int = N_RESAMPLES, seed: int = 0) -> Array:
+    """How often each of ``size`` rows is drawn in each resample, int (size, resamples)."""
+    return np.stack([np.bincount(rows, minlength=size) for rows in _resamples(size, n, seed)], axis=1)
 
 
 def unpaired_difference(first: Interval, second: Interval) -> Interval:

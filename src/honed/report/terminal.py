@@ -18,6 +18,7 @@ from honed.media.registry import medium_of
 from honed.report.inspection import Inspection
 from honed.report.words import cell, duration, figure, interval, shortened
 from honed.tasks.judging import Detail
+from honed.tasks.registry import get_task
 from honed.wording import counted, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}
@@ -237,7 +238,7 @@ def print_run(console: Console, report: RunReport, folder: Path) -> None:
     grid.add_row("model", escape(str(folder / "model")))
     console.print(grid)
     heading(console, "Next")
-    new, labelled = medium_of(report.medium).rows_named
+    new, labelled = get_task(report.task).rows_named
     console.print(f"  honed predict {folder}/model {new} --out answers.csv", markup=False, soft_wrap=True)
     console.print(f"  honed evaluate {folder}/model {labelled}", markup=False, soft_wrap=True)
     console.print(f"  honed sign {folder}/model --key my.pem --new-key", markup=False, soft_wrap=True)

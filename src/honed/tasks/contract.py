@@ -285,6 +285,11 @@ class Task(ABC):
         """What can be said of its inputs without knowing the task."""
         return medium_of(self.facts.input_kinds[0])
 
+    @property
+    def rows_named(self) -> tuple[str, str]:
+        """What a command line shows where new data, and new data with the truth, are to be named."""
+        return self.medium.rows_named
+
     # --- data -------------------------------------------------------------------------------------------------
     @abstractmethod
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:

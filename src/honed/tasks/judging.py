@@ -4,11 +4,14 @@ numbers brings a Judging of its own."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from honed.tasks.answers import Array, Predictions
+
+if TYPE_CHECKING:
+    from honed.tasks.contract import Problem
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Judging:
         """Answers and truths as a log holds them, encoded again; None where a table can hold them and the task encodes it."""
         return None
 
-    def details(self, truth: Array, given: Array, labels: tuple[str, ...], seed: int) -> list[Detail]:
+    def details(self, truth: Array, given: Array, problem: Problem, seed: int) -> list[Detail]:
         """Tables that only answers of this kind have."""
         return []
 

@@ -18,7 +18,7 @@ from honed.data.split import SplitHint
 from honed.data.table import Roles, Table
 from honed.errors import DataError
 from honed.files import read_json, write_json
-from honed.finding import Finding
+from honed.finding import Finding, stop_at_blockers
 from honed.metrics.classification import accuracy
 from honed.tasks.contract import (
     Array,
@@ -80,9 +80,7 @@ class ToyTask(Task):
     config: ClassVar[type] = ToyConfig
 
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
-        for finding in self.validate(table, roles, config):
-            if finding.level == "blocker":
-                raise DataError(finding.code, finding.message, finding.remedy)
+        stop_at_blockers(self.validate(table, roles, config))
         assert roles.target is not None
         labels = sorted({str(value) for value in table.column(roles.target) if value is not None})
         return Problem(

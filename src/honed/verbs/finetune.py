@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import time as clock
 from collections.abc import Callable, Sequence
@@ -14,10 +15,11 @@ import numpy as np
 from honed.config import RunConfig, as_yaml, flatten, load, override, seconds
 from honed.data.read import read_table
 from honed.data.table import Table
-from honed.errors import DataError, RunError
+from honed.errors import ConfigError, DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
+from honed.finding import stop_at_blockers
 from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
@@ -132,7 +134,8 @@ def finetune(
     prepared = prepare(data, run_config, test=test is None, progress=progress)
     if on_prepared:
         on_prepared(prepared)
-    _stop_at_blockers(prepared)
+    stop_at_blockers(prepared.findings)
+    _check_costs(prepared)
     state = RunState(
         name or run_name(data),
         _path_of(data),
@@ -159,8 +162,6 @@ def _limit(time_limit: str | float | None) -> dict[str, Any]:
     try:
         found = seconds(time_limit) if isinstance(time_limit, str) else float(time_limit)
     except ValueError:
-        from honed.errors import ConfigError
-
         raise ConfigError("C002", f'"{time_limit}" is no time limit.', "Write 90s, 10m or 1.5h.") from None
     return {"training.time_limit_s": found}
 
@@ -169,10 +170,16 @@ def _path_of(data: Any) -> str:
     return str(Path(data).absolute()) if isinstance(data, str | Path) else ""
 
 
-def _stop_at_blockers(prepared: Prepared) -> None:
-    for finding in prepared.findings:
-        if finding.level == "blocker":
-            raise DataError(finding.code, finding.message, finding.remedy, details={"columns": list(finding.columns)})
+def _check_costs(prepared: Prepared) -> None:
+    """A cost for a label that the data do not have would silently change nothing."""
+    labels = prepared.problem.labels if prepared.problem else ()
+    strange = [label for label in getattr(prepared.settings, "costs", {}) if label not in labels]
+    if strange:
+        close = difflib.get_close_matches(strange[0], labels, n=1)
+        hint = (
+            f'Did you mean "{close[0]}"?' if close else f"Labels: {', '.join(labels[:12]) or 'none, it is a number'}."
+        )
+        raise ConfigError("C003", f'There is no label "{strange[0]}" that a cost could be for.', hint)
 
 
 def _session(

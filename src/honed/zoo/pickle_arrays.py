@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from honed.zoo.pickle_scan import refuse, scan, unreadable
+from honed.zoo.pickle_scan import AllowedName, refuse, scan, unreadable
 
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 NAMES = frozenset(
@@ -30,25 +30,6 @@ NAMES = frozenset(
 """All names a file of arrays may call."""
 TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class _Call:
-    """An allowed name: it can be called, and nothing else."""
-
-    __slots__ = ("_function",)
-    _function: Any
-
-    def __init__(self, function: Any) -> None:
-        object.__setattr__(self, "_function", function)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise pickle.UnpicklingError("names cannot be changed")
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("names cannot be changed")
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
 
 
 class _Type:
@@ -111,8 +92,8 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) not in NAMES:
             raise _NotAllowedError(f"{module}.{name}")
         return {
-            "OrderedDict": _Call(OrderedDict), "encode": _Call(self._bytes), "ndarray": _Call(_never),
-            "dtype": _Call(_Type), "_reconstruct": _Call(lambda *_: _Numbers()),
+            "OrderedDict": AllowedName(name, OrderedDict), "encode": AllowedName(name, self._bytes), "ndarray": AllowedName(name, _never),
+            "dtype": AllowedName(name, _Type), "_reconstruct": AllowedName(name, lambda *_: _Numbers()),
         }[name]  # fmt: skip
 
     def persistent_load(self, pid: Any) -> Any:

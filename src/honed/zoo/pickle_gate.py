@@ -14,7 +14,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from honed.zoo.pickle_scan import refuse, scan, unreadable
+from honed.zoo.pickle_scan import AllowedName, refuse, scan, unreadable
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 MOST_PICKLE_BYTES = 200 * 2**20
@@ -23,27 +23,6 @@ _DTYPES = {
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
     "ByteStorage": "uint8", "BoolStorage": "bool",
 }  # fmt: skip
-
-
-class _Name:
-    """Stands for an allowed name; it can be called, and nothing else."""
-
-    __slots__ = ("call", "name")
-    name: str
-    call: Any
-
-    def __init__(self, name: str, call: Any) -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "call", call)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise pickle.UnpicklingError("names cannot be changed")
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("names cannot be changed")
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.call(*arguments)
 
 
 class _Storage:
@@ -99,13 +78,13 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
-            return _Name(name, None)
+            return AllowedName(name, None)
         known = {
-            ("collections", "OrderedDict"): _Name(name, OrderedDict),
-            ("torch._utils", "_rebuild_tensor"): _Name(name, _View),
-            ("torch._utils", "_rebuild_tensor_v2"): _Name(name, _View),
-            ("torch._utils", "_rebuild_parameter"): _Name(name, lambda data, *_: data),
-            ("torch", "Size"): _Name(name, tuple),
+            ("collections", "OrderedDict"): AllowedName(name, OrderedDict),
+            ("torch._utils", "_rebuild_tensor"): AllowedName(name, _View),
+            ("torch._utils", "_rebuild_tensor_v2"): AllowedName(name, _View),
+            ("torch._utils", "_rebuild_parameter"): AllowedName(name, lambda data, *_: data),
+            ("torch", "Size"): AllowedName(name, tuple),
         }
         if (module, name) not in known:
             raise _NotAllowedError(f"{module}.{name}")
@@ -113,7 +92,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _, n, *_ = pid
-        if kind != "storage" or not isinstance(dtype, _Name) or type(n) is not int or n < 0:
+        if kind != "storage" or not isinstance(dtype, AllowedName) or type(n) is not int or n < 0:
             raise pickle.UnpicklingError("it refers to something that is no storage")
         storage = self.storages.setdefault(str(key), _Storage(_DTYPES[dtype.name], str(key), n))
         if (storage.dtype, storage.n) != (_DTYPES[dtype.name], n):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import pickletools
 from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
@@ -74,3 +75,24 @@ def _instructions(stream: BinaryIO, path: Any) -> Iterator[tuple[str, Any]]:
             yield opcode.name, argument
     except (ValueError, EOFError, IndexError, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise unreadable(path, f"its pickle is damaged ({str(error)[:80]})") from error
+
+
+class AllowedName:
+    """Stands for an allowed name; it can be called, and nothing else. ``call`` is what is done in place of it."""
+
+    __slots__ = ("call", "name")
+    name: str
+    call: Any
+
+    def __init__(self, name: str, call: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "call", call)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise pickle.UnpicklingError("names cannot be changed")
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("names cannot be changed")
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)

@@ -26,7 +26,7 @@ def picture_base(
 def object_base(
     folder: Path, *, name: str = "", revision: str = "", how: Literal["embedded", "local", "hub"] = "local"
 ) -> Base:
-    """The same for a model that finds objects. Raises ZooError as :func:`picture_base`."""
+    """The same for a model that finds objects. Raises ZooError as :func:`picture_base`, [Z014] where it finds none."""
     return _described(folder, name, revision, how, objects=True)
 
 
@@ -34,6 +34,7 @@ def _described(
     folder: Path, name: str, revision: str, how: Literal["embedded", "local", "hub"], *, objects: bool
 ) -> Base:
     folder, name, revision = found_folder(folder, name, revision)
+    from honed.networks.detection.families.loading import family_of
     from honed.networks.pictures.backbones import architecture_of, can_see
 
     config = json_of(folder / "config.json")
@@ -41,7 +42,9 @@ def _described(
     if not told:
         seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no architecture."
         raise ZooError("Z011", seen, "Pass the folder that holds config.json and the weights.")
-    if not objects and not can_see(config):
+    if objects:
+        family_of(config)
+    elif not can_see(config):
         own = "brings its own code, which Honed never runs" if config.get("auto_map") else "reads no pictures"
         seen = f'The model in {folder} ("{architecture_of(config)}") {own}.'
         raise ZooError("Z014", seen, "Choose a backbone such as ResNet, ConvNeXt or ViT.")

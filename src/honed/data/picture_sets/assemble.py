@@ -40,7 +40,9 @@ def assemble(found: RawSet, ledger: Ledger, advance: Callable[[int], None] | Non
     if not kept:
         why = ledger.first("unreadable") or ledger.first("absent") or "there is none"
         raise DataError(
-            "D064", f"{found.root} has no picture that can be used: {why}.", "Check where the pictures lie."
+            "D064",
+            f"{Path(found.root).absolute()} has no picture that can be used: {why}.",
+            "Check where the pictures lie.",
         )
     columns: dict[str, Any] = {"image": pa.array([raw.path for raw, _ in kept], pa.string())}
     if any(raw.objects is not None for raw, _ in kept):

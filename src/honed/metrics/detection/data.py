@@ -78,6 +78,15 @@ class Detections:
     def __len__(self) -> int:
         return len(self.picture)
 
+    def dealt(self, order: Array) -> Detections:
+        """The same detections dealt to the pictures anew: picture i gets those of picture ``order[i]``."""
+        counts = np.bincount(self.picture, minlength=self.n_pictures)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in order]).astype(np.int64)
+        masks = None if self.masks is None else tuple(self.masks[row] for row in rows)
+        picture = np.repeat(np.arange(len(order)), counts[order])
+        return Detections(len(order), picture, self.boxes[rows], self.label[rows], self.score[rows], masks)
+
 
 def gather_truths(
     boxes: Sequence[Any],

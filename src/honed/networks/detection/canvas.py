@@ -18,6 +18,10 @@ class Canvas:
     height: int
     width: int
 
+    def in_multiples(self, multiple: int) -> Canvas:
+        """The same, its sides rounded up to multiples of so many pixels."""
+        return Canvas(-(-self.height // multiple) * multiple, -(-self.width // multiple) * multiple)
+
     def scale_of(self, size: tuple[int, int]) -> float:
         """What a picture of this height and width is multiplied by."""
         return min(self.height / size[0], self.width / size[1])

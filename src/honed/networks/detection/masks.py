@@ -78,13 +78,18 @@ def place_in_box(n: int, like: torch.Tensor) -> torch.Tensor:
     return torch.stack([line.repeat(GRID), line.repeat_interleave(GRID)])[None].expand(n, -1, -1)
 
 
-def masks_over(boxes: torch.Tensor, masks: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-    """Masks (k, s, s) over boxes of their own (k, 4), seen through other boxes (k, 4): (k, GRID, GRID), 0 outside their own."""
-    line = (torch.arange(GRID, device=boxes.device, dtype=boxes.dtype) + 0.5) / GRID
+def masks_over(
+    boxes: torch.Tensor, masks: torch.Tensor, owners: torch.Tensor, side: int = GRID, outside: str = "zeros"
+) -> torch.Tensor:
+    """Masks (k, s, s) over boxes of their own (k, 4), seen through other boxes (k, 4): (k, side, side).
+
+    What lies outside their own boxes is 0, or, with ``outside`` "border", as at the nearest edge.
+    """
+    line = (torch.arange(side, device=boxes.device, dtype=boxes.dtype) + 0.5) / side
     size, own = boxes[:, 2:] - boxes[:, :2], (owners[:, 2:] - owners[:, :2]).clamp(min=1e-3)
     where = (boxes[:, None, :2] + line[None, :, None] * size[:, None] - owners[:, None, :2]) / own[:, None] * 2 - 1
     grid = torch.stack(torch.broadcast_tensors(where[:, None, :, 0], where[:, :, None, 1]), dim=-1)
-    return grid_sample(masks[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
+    return grid_sample(masks[:, None], grid, mode="bilinear", padding_mode=outside, align_corners=False)[:, 0]
 
 
 def mask_loss(logits: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample
 
+from honed.networks.detection.masks import masks_over
 from honed.networks.detection.truth import MASK_SIDE, Objects
 
 
@@ -123,12 +124,7 @@ def _cut_masks(masks: torch.Tensor, boxes: torch.Tensor, cut: torch.Tensor) -> t
     """Masks over boxes as masks over the parts of the boxes that are left."""
     if not len(masks) or torch.equal(boxes, cut):
         return masks
-    line = (torch.arange(MASK_SIDE) + 0.5) / MASK_SIDE
-    size, side = boxes[:, 2:] - boxes[:, :2], cut[:, 2:] - cut[:, :2]
-    where = ((cut[:, None, :2] + line[None, :, None] * side[:, None] - boxes[:, None, :2]) / size[:, None]) * 2 - 1
-    grid = torch.stack(torch.broadcast_tensors(where[:, None, :, 0], where[:, :, None, 1]), dim=-1)
-    found = grid_sample(masks[:, None].float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return found[:, 0].round().to(torch.uint8)
+    return masks_over(cut, masks.float(), boxes, MASK_SIDE, "border").round().to(torch.uint8)
 
 
 def _lit(picture: torch.Tensor, most: float, rng: np.random.Generator) -> torch.Tensor:

@@ -1,9 +1,9 @@
-"""A detector of the Detectron family in hand: read from a folder, asked for objects, made ready for other classes."""
+"""A detector of the Detectron family in hand: read from a folder and asked for objects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from honed.files import read_json
 from honed.networks.detectron.found import Found
 from honed.networks.detectron.one_stage import OneStage
 from honed.networks.detectron.pictures import in_pixels_of, padded, padded_size, to_tensor
-from honed.networks.detectron.rows import rows_for_labels
 from honed.networks.detectron.settings import DetectronSettings
 from honed.networks.detectron.two_stages import TwoStages
 
@@ -72,14 +71,6 @@ class ReadyDetector:
                 height, width = pictures[i].shape[:2]
                 answers[i] = in_pixels_of(found, size, (height, width))
         return [answers[i] for i in range(len(pictures))]
-
-    def for_labels(self, labels: Sequence[str]) -> ReadyDetector:
-        """The same detector for other classes: rows of classes it knows are kept by name, the others start anew."""
-        network = build_detector(replace(self.settings, n_classes=len(labels)))
-        weights = rows_for_labels(self.network.state_dict(), network.state_dict(), self.labels, labels)
-        network.load_state_dict(weights)
-        device = next(self.network.parameters()).device
-        return ReadyDetector(network.to(device).eval(), tuple(labels))
 
 
 def build_detector(settings: DetectronSettings) -> Network:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from honed.data.split import SplitHint
-from honed.data.table import Roles, Table
-from honed.errors import DataError
-from honed.finding import Finding
+from honed.data.table import Roles, Table, need_columns
+from honed.finding import Finding, stop_at_blockers
 from honed.tasks.classification import decisions, framing, heads, judging, schemas, standalone, validate
 from honed.tasks.contract import Array, Decision, Metric, Predictions, Predictor, Problem, Schemas, Task
 
@@ -42,11 +41,7 @@ class Classification(Task):
 
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
         """Kind, labels and columns; the first blocker of :meth:`validate` is raised as DataError."""
-        for finding in self.validate(table, roles, config):
-            if finding.level == "blocker":
-                raise DataError(
-                    finding.code, finding.message, finding.remedy, details={"columns": list(finding.columns)}
-                )
+        stop_at_blockers(self.validate(table, roles, config))
         assert roles.target is not None
         values = framing.present(table.column(roles.target))
         kind, separator = framing.infer_kind(values)
@@ -79,16 +74,11 @@ class Classification(Task):
 
     def columns(self, table: Table, problem: Problem) -> Sequence[str]:
         """The columns the model reads. Raises DataError [D022] when one is absent."""
-        absent = [name for name in problem.inputs if name not in table.names]
-        if absent:
-            seen = f'Column "{absent[0]}", which the model reads, is absent from {table.source}.'
-            raise DataError("D022", seen, f"Columns there: {', '.join(table.names[:12])}.", details={"columns": absent})
+        need_columns(table, problem.inputs, "which the model reads")
         return problem.inputs
 
     def targets(self, table: Table, problem: Problem) -> Array:
-        if problem.target not in table.names:
-            seen = f'Column "{problem.target}", which holds the truth, is absent from {table.source}.'
-            raise DataError("D022", seen, f"Columns there: {', '.join(table.names[:12])}.")
+        need_columns(table, [problem.target], "which holds the truth")
         values = table.column(problem.target)
         return framing.encode_targets(values, problem.kind, problem.labels, problem.extra["separator"])
 

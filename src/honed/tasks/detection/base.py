@@ -10,13 +10,14 @@ import numpy as np
 
 from honed.data.pictures import picture_facts
 from honed.data.split import SplitHint
-from honed.data.table import Roles, Table
+from honed.data.table import Roles, Table, need_columns
 from honed.errors import DataError
-from honed.finding import Finding
+from honed.finding import Finding, stop_at_blockers
 from honed.tasks.contract import (
     Array,
     Baseline,
     Decision,
+    Facts,
     Input,
     Metric,
     Predictions,
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
 LOOKED_AT, MULTIPLE = 500, 64
 
 
+def facts_of(output_kind: str) -> Facts:
+    """Facts of a task that finds objects and tells "boxes" or "masks"."""
+    return Facts(
+        ("image",), output_kind, False, validate.MIN_PICTURES, zero_shot=True, automatic=True, frozen_head=True,
+        few_rows=40, bases="objects", race=False, one_label=True,
+    )  # fmt: skip
+
+
 class Detection(Task):
     """What tasks inherit that find objects of labels in pictures.
 
@@ -53,14 +62,14 @@ class Detection(Task):
     def judging(self) -> ObjectJudging:
         return ObjectJudging()
 
+    @property
+    def rows_named(self) -> tuple[str, str]:
+        return self.medium.rows_named[0], "ANNOTATED_FOLDER"
+
     # --- data -----------------------------------------------------------------------------------------------------
     def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
         """Labels, and the canvas on which pictures are read; the first blocker is raised as DataError."""
-        for finding in self.validate(table, roles, config):
-            if finding.level == "blocker":
-                raise DataError(
-                    finding.code, finding.message, finding.remedy, details={"columns": list(finding.columns)}
-                )
+        stop_at_blockers(self.validate(table, roles, config))
         assert roles.target is not None
         objects = [item for value in table.column(roles.target) for item in value or () if not item.get("crowd")]
         labels = tuple(sorted({str(item["label"]) for item in objects}))
@@ -91,16 +100,12 @@ class Detection(Task):
 
     def inputs(self, table: Table, problem: Problem) -> list[Input]:
         name = problem.inputs[0]
-        if name not in table.names:
-            seen = f'Column "{name}", which the model reads, is absent from {table.source}.'
-            raise DataError("D022", seen, f"Columns there: {', '.join(table.names[:12])}.", details={"columns": [name]})
+        need_columns(table, [name], "which the model reads")
         return [(value if value is not None else "",) for value in table.column(name)]
 
     def targets(self, table: Table, problem: Problem) -> Array:
         """Shapes of every picture, None for a picture without annotation. Objects of unknown labels count as never found."""
-        if problem.target not in table.names:
-            seen = f'Column "{problem.target}", which holds the truth, is absent from {table.source}.'
-            raise DataError("D022", seen, f"Columns there: {', '.join(table.names[:12])}.")
+        need_columns(table, [problem.target], "which holds the truth")
         index = {label: row for row, label in enumerate(problem.labels)}
         found = np.empty(table.n_rows, dtype=object)
         sizes = _sizes(table, problem.inputs[0], None) if problem.inputs[0] in table.names else [(0, 0)] * table.n_rows
@@ -132,7 +137,8 @@ class Detection(Task):
         finder.for_labels(problem.labels, seed)
         how = STRENGTHS["strong" if config.variation == "auto" else config.variation]
         varied = how and how.for_pictures(mirror=config.mirror, upright=config.upright)
-        return PictureFinder(finder, Canvas(*problem.extra["canvas"]), self.outlines, varied)
+        canvas = Canvas(*problem.extra["canvas"]).in_multiples(finder.multiple)
+        return PictureFinder(finder, canvas, self.outlines, varied)
 
     def loss(self, outputs: Any, targets: Any, problem: Problem, config: Any) -> dict[str, Any]:
         """The sum of the parts that the network says."""

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from honed.data.picture_sets.rle import text_of_mask
-from honed.metrics.detection.data import Detections, gather_detections
+from honed.metrics.detection.data import Detections, Overlap, Truths, gather_detections
 from honed.metrics.detection.matching import THRESHOLDS, Matches, match
 from honed.networks.detection.packing import Packed, cells_of, pasted, unpack
 from honed.tasks.answers import Array
 from honed.tasks.detection.shapes import Targets, truths_of
+
+_KEPT: deque[tuple[weakref.ref[Any], Any, Any]] = deque(maxlen=8)
+"""What was last worked out of arrays that are still there: masks are brought to the size of their pictures once."""
+
+
+def _kept(array: Any, key: Any, make: Callable[[], Any]) -> Any:
+    for reference, known, value in _KEPT:
+        if reference() is array and known == key:
+            return value
+    value = make()
+    if isinstance(array, np.ndarray):
+        _KEPT.append((weakref.ref(array), key, value))
+    return value
+
+
+def pair_of(
+    targets: Targets, given: Array, labels: tuple[str, ...], *, only_told: bool = False
+) -> tuple[Truths, Detections]:
+    """Targets and what was found (or only what is told), with masks where answers (packed rows) have them."""
+    masks = unpack(given).cells is not None
+    truth = _kept(targets, (labels, masks), lambda: truths_of(targets, labels, masks))
+    found = _kept(given, only_told, lambda: detections_of(unpack(given), masks, only_told=only_told))
+    return truth, found
 
 
 def detections_of(packed: Packed, masks: bool, *, only_told: bool = False) -> Detections:
@@ -34,10 +59,13 @@ def matched(
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> Matches:  # fmt: skip
     """Which of the objects given (packed rows) found which of the targets; outlines are compared where answers have them."""
-    packed = unpack(given)
-    masks = packed.cells is not None
-    found = detections_of(packed, masks, only_told=only_told)
-    return match(truths_of(targets, labels, masks), found, iou="mask" if masks else "box", thresholds=thresholds)
+    truth, found = pair_of(targets, given, labels, only_told=only_told)
+    return match(truth, found, iou=compared(found), thresholds=thresholds)
+
+
+def compared(found: Detections) -> Overlap:
+    """What overlaps are measured on: outlines where there are any, else boxes."""
+    return "box" if found.masks is None else "mask"
 
 
 def in_words(packed: Packed, row: int, labels: tuple[str, ...]) -> list[dict[str, Any]]:

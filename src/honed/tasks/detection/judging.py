@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,14 +17,16 @@ from honed.metrics.detection.matching import match
 from honed.metrics.detection.operating import operating_points
 from honed.networks.detection.packing import TOLD, pack, unpack, width_of
 from honed.tasks.answers import Array, Predictions
-from honed.tasks.detection.given import as_given, detections_of, matched
+from honed.tasks.detection.given import as_given, compared, in_words, matched, pair_of
 from honed.tasks.detection.scores import told_counts
-from honed.tasks.detection.shapes import Shapes, shapes_of, truths_of
+from honed.tasks.detection.shapes import Shapes, shapes_of
 from honed.tasks.judging import Counts, Detail, Judging
 
-NEAR, WORTH_COMPARING, LONGEST = 0.9, 0.05, 640
-"""Overlap from which two boxes are the same for comparisons of engines; score from which a difference matters; pixels of the
-longer side of drawn pictures."""
+if TYPE_CHECKING:
+    from honed.tasks.contract import Problem
+
+WORTH_COMPARING, LONGEST = 0.05, 640
+"""Score from which a difference matters; pixels of the longer side of drawn pictures."""
 KIND_WORDS = {
     "classification": "right place, wrong label", "localisation": "right label, place is off",
     "both": "label and place are off", "duplicate": "found twice", "background": "nothing is there",
@@ -34,19 +35,9 @@ KIND_WORDS = {
 
 
 class ObjectJudging(Judging):
-    """Targets are arrays of :class:`Shapes`, answers packed rows.
-
-    Parameters
-    ----------
-    labels : tuple of str
-    costs : mapping
-        How much worse than usual it is to miss a label.
-    """
+    """Targets are arrays of :class:`Shapes`, answers packed rows."""
 
     tells_places: ClassVar[bool] = True
-
-    def __init__(self, labels: tuple[str, ...] = (), costs: Mapping[str, float] | None = None) -> None:
-        self.labels, self.costs = labels, dict(costs or {})
 
     def right(self, truth: Array, given: Array) -> Array:
         """True where every object is told with its label and nothing else is."""
@@ -109,11 +100,9 @@ class ObjectJudging(Judging):
 
     def picture(self, row: Any, truth: Any, given: Any, labels: tuple[str, ...]) -> str:
         """What is there, thin and white, and what was found, in the colours of the labels."""
-        from PIL import Image
-
         from honed.media.colours import class_colours
         from honed.media.drawn_objects import drawn
-        from honed.tasks.detection.given import in_words
+        from honed.media.picture_edits import encoded
 
         try:
             picture = open_picture(row[0])
@@ -121,10 +110,8 @@ class ObjectJudging(Judging):
             return ""
         found = in_words(unpack(np.asarray(given)[None]), 0, labels)
         true = in_words(unpack(as_given([truth], np.asarray(given)[None])), 0, labels)
-        image: Image.Image = drawn(picture, found, truth=true, most_side=LONGEST, colours=class_colours(labels))
-        stream = io.BytesIO()
-        image.convert("RGB").save(stream, "JPEG", quality=80)
-        return as_uri(stream.getvalue(), "image/jpeg")
+        image = drawn(picture, found, truth=true, most_side=LONGEST, colours=class_colours(labels))
+        return as_uri(encoded(image, "JPEG", quality=80), "image/jpeg")
 
     def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array] | None:
         """By their boxes alone."""
@@ -141,13 +128,11 @@ class ObjectJudging(Judging):
             targets[row] = shapes_of(boxed, (0, 0), index, False)
         return rows, targets
 
-    def details(self, truth: Array, given: Array, labels: tuple[str, ...], seed: int) -> list[Detail]:
+    def details(self, truth: Array, given: Array, problem: Problem, seed: int) -> list[Detail]:
         """Average precision by label and size, kinds of errors, and what is told at the thresholds in use."""
-        packed = unpack(given)
-        masks = packed.cells is not None
-        truths, found = truths_of(truth, labels, masks), detections_of(packed, masks)
-        told = detections_of(packed, masks, only_told=True)
-        iou: Any = "mask" if masks else "box"
+        labels = problem.labels
+        truths, found = pair_of(truth, given, labels)
+        told, iou = pair_of(truth, given, labels, only_told=True)[1], compared(found)
         matches = match(truths, found, iou=iou)
         figures, spread = coco_figures(truths, found, iou=iou), ap_intervals(matches, n=300, seed=seed)
         return [
@@ -155,7 +140,7 @@ class ObjectJudging(Judging):
             _by_label(figures, spread, truths, labels),
             _kinds(error_kinds(truths, told, iou=iou)),
             _points(truth, given, labels),
-            _crossing(matches, labels, self.costs),
+            _crossing(matches, labels, problem.extra.get("costs", {})),
         ]
 
     def differ(self, found: Array, wanted: Array) -> float:
@@ -204,8 +189,6 @@ def _as_targets(given: Array) -> Array:
         size = (int(packed.size[row, 0]), int(packed.size[row, 1]))
         outlines = None
         if packed.cells is not None:
-            from honed.tasks.detection.given import in_words
-
             numbers = _numbered(1 + int(packed.labels.max(initial=0)))
             outlines = tuple(one["mask"]["counts"] for one in in_words(packed, row, numbers))
         targets[row] = Shapes(

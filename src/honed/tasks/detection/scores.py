@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from honed.metrics.detection.averages import average_precision, mean_over_labels
 from honed.metrics.detection.intervals import ap_difference, ap_intervals
-from honed.metrics.intervals import Interval
+from honed.metrics.detection.matching import Matches, match
+from honed.metrics.intervals import Interval, around, draws
 from honed.tasks.answers import Array, Metric
-from honed.tasks.detection.given import matched
+from honed.tasks.detection.given import compared, matched, pair_of
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,17 @@ class AveragePrecision:
     def __call__(self, targets: Array, given: Array) -> float:
         if not len(targets):
             return float("nan")
-        table = average_precision(matched(targets, given, self.labels))
+        return self._of(matched(targets, given, self.labels))
+
+    def _of(self, matches: Matches) -> float:
         part = {"ap": slice(None), "ap50": slice(0, 1), "ap75": slice(5, 6)}[self.at]
-        found = float(mean_over_labels(table)[0]) if self.at == "ap" else float(np.nanmean(table[part]))
+        found = float(mean_over_labels(average_precision(matches)[part])[0])
         return found if np.isfinite(found) else 0.0
+
+    def dealt(self, targets: Array, given: Array) -> Callable[[Array], float]:
+        """The score of the answers dealt to the pictures in another order, as a function of the order."""
+        truth, found = pair_of(targets, given, self.labels)
+        return lambda order: self._of(match(truth, found.dealt(order), iou=compared(found)))
 
     def interval(self, targets: Array, given: Array, *, n: int, seed: int) -> Interval:
         """With its 95 % interval by a bootstrap over pictures."""
@@ -54,8 +63,32 @@ class ObjectF1:
     labels: tuple[str, ...]
 
     def __call__(self, targets: Array, given: Array) -> float:
-        hits, told, true = told_counts(targets, given, self.labels)
-        return float(2 * hits.sum() / max(1, told.sum() + true.sum()))
+        if not len(targets):
+            return float("nan")
+        return float(_f1(self._sums(targets, given, np.ones((len(targets), 1))))[0])
+
+    def interval(self, targets: Array, given: Array, *, n: int, seed: int) -> Interval:
+        """With its 95 % interval by a bootstrap over pictures."""
+        if not len(targets):
+            return Interval(float("nan"), float("nan"), float("nan"))
+        drawn = _f1(self._sums(targets, given, draws(len(targets), n, seed)))
+        return around(self(targets, given), drawn)
+
+    def difference(self, targets: Array, first: Array, second: Array, *, n: int, seed: int) -> Interval:
+        """First minus second on the same pictures."""
+        times = draws(len(targets), n, seed)
+        one, other = (_f1(self._sums(targets, given, times)) for given in (first, second))
+        return around(self(targets, first) - self(targets, second), one - other)
+
+    def _sums(self, targets: Array, given: Array, times: Array) -> Array:
+        """Right, told and true objects in all, (3, b), where each picture counts so many times (n, b)."""
+        counts = told_counts(targets, given, self.labels)
+        return np.stack([part.sum(axis=1) @ times for part in counts])
+
+
+def _f1(sums: Array) -> Array:
+    found: Array = 2 * sums[0] / np.maximum(1, sums[1] + sums[2])
+    return found
 
 
 def told_counts(targets: Array, given: Array, labels: tuple[str, ...]) -> tuple[Array, Array, Array]:

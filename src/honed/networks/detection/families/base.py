@@ -16,6 +16,7 @@ from honed.files import write_json
 from honed.networks.detection.found import Found
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.mask_head import paste_masks
+from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Weights = dict[str, torch.Tensor]
 
@@ -35,8 +36,8 @@ class FamilyFinder(nn.Module):
 
     family: str
     multiple: int = 32
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
     has_masks: bool = False
 
     def __init__(self, network: nn.Module, labels: Sequence[str], known: Sequence[str] | None = None) -> None:

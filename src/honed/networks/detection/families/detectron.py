@@ -10,16 +10,31 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from honed.networks.detection.families.base import FamilyFinder, as_colour, objects_of, seeded, within, without_crowds
+from honed.networks.detection.families.base import (
+    FamilyFinder,
+    as_colour,
+    objects_of,
+    seeded,
+    with_rows,
+    within,
+    without_crowds,
+)
 from honed.networks.detection.found import Found
 from honed.networks.detection.masks import GRID
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.detector import KIND, build_detector
 from honed.networks.detectron.found import Target
-from honed.networks.detectron.rows import rows_for_labels
 from honed.networks.detectron.settings import DetectronSettings
 
 FAMILY = KIND
+
+
+PER_CLASS = {
+    "roi_heads.box_predictor.cls_score": 1, "roi_heads.box_predictor.bbox_pred": 4, "roi_heads.mask_head.predictor": 1,
+}  # fmt: skip
+"""Layers whose rows go class by class, and how many rows each class has."""
+DENSE = "head.cls_score"
+"""The layer whose rows go anchor by anchor, and class by class within an anchor."""
 
 
 class DetectronFinder(FamilyFinder):
@@ -69,9 +84,19 @@ class DetectronFinder(FamilyFinder):
         with seeded(seed):
             fresh = build_detector(replace(self.settings, n_classes=len(labels)))
         fresh.to(next(self.network.parameters()).device).train(self.training)
-        fresh.load_state_dict(rows_for_labels(self.network.state_dict(), fresh.state_dict(), self.labels, labels))
+        old, new = self.network.state_dict(), fresh.state_dict()
+        fresh.load_state_dict({name: self._carried(name, old[name], value, labels) for name, value in new.items()})
         self.network, self.labels = fresh, tuple(labels)
         return self
+
+    def _carried(self, name: str, old: torch.Tensor, fresh: torch.Tensor, labels: Sequence[str]) -> torch.Tensor:
+        """A tensor for other classes: of layers with rows for classes those that stay by name, of others all."""
+        layer = name.rpartition(".")[0]
+        if layer == DENSE:
+            return with_rows(old, fresh, self.labels, labels, blocks=len(old) // len(self.labels))
+        if layer in PER_CLASS:
+            return with_rows(old, fresh, self.labels, labels, each=PER_CLASS[layer])
+        return old
 
     def losses(self, pixels: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
         """The network's own parts."""

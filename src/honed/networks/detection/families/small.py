@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from honed.networks.detection.decode import found_objects
-from honed.networks.detection.families.base import FamilyFinder, kept_rows, seeded
+from honed.networks.detection.families.base import FamilyFinder, seeded, with_rows
 from honed.networks.detection.found import Found
 from honed.networks.detection.losses import detector_loss
 from honed.networks.detection.masks import SHARED
@@ -48,13 +48,12 @@ class SmallFinder(FamilyFinder):
 
     def for_labels(self, labels: Sequence[str], seed: int) -> SmallFinder:
         """In place; fresh rows are zero, so that at first objectness alone decides and the seed changes nothing."""
-        old, rows = self.network.classes, kept_rows(self.labels, labels)
+        old = self.network.classes.state_dict()
         with seeded(seed):
             fresh = self.network.with_classes(len(labels)).classes
-        with torch.no_grad():
-            for row, before in rows:
-                fresh.weight[row] = old.weight[before]
-                fresh.bias[row] = old.bias[before]  # type: ignore[index]
+        fresh.load_state_dict(
+            {name: with_rows(old[name], value, self.labels, labels) for name, value in fresh.state_dict().items()}
+        )
         self.labels = tuple(labels)
         return self
 
