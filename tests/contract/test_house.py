@@ -13,7 +13,7 @@ from honed.codes import catalogue
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "honed"
 LAYERS = (
-    ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources"),
+    ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources", "threads"),
     ("data", "scenes"),
     ("metrics", "checks", "media"),
     ("tasks", "networks", "zoo"),

@@ -28,6 +28,7 @@ from honed.tasks.detection.given import as_given, in_words
 from honed.tasks.detection.judging import ObjectJudging
 from honed.tasks.detection.scores import AveragePrecision, ObjectF1, told_counts
 from honed.tasks.detection.shapes import Shapes, shapes_of
+from honed.tasks.judging import Judging
 from honed.tasks.registry import get_task
 
 LABELS = ("bolt", "nut")
@@ -307,3 +308,15 @@ def some_pictures(rng: np.random.Generator, n: int, masks: bool) -> tuple[np.nda
     packed = np.stack(rows)
     unpack(packed).objects[..., TOLD] = unpack(packed).there
     return array(*truths), packed
+
+
+def test_two_models_agree_that_tell_the_same_objects() -> None:
+    def told(label: str, *box: float) -> dict[str, object]:
+        return {"label": label, "score": 0.9, "box": list(box)}
+
+    one = [told("bolt", 10, 10, 40, 30), told("nut", 60, 20, 90, 60)]
+    moved = [told("nut", 61, 20, 91, 61), told("bolt", 11, 10, 40, 30)]
+    renamed = [told("nut", 10, 10, 40, 30), told("nut", 60, 20, 90, 60)]
+    found = ObjectJudging().agree([one, one, one, []], [moved, one[:1], renamed, []])
+    assert found.tolist() == [True, False, False, True]
+    assert Judging().agree(["a", ["a", "b"], 1.0, 1.0], ["a", ["a"], 1.01, 2.0]).tolist() == [True, False, True, False]

@@ -16,9 +16,9 @@ from honed.serving import wire
 from honed.serving.answers import answered
 from honed.serving.check import parsed, rows_of
 from honed.serving.keys import digest_of, known, new_key, read_keys
-from honed.serving.process import SPINS, surroundings
 from honed.serving.pulse import Pulse
 from honed.serving.worker import answer, arrays_of
+from honed.threads import SPINS, surroundings
 
 SCHEMA = {
     "type": "object", "required": ["text"], "examples": [{"text": "a"}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from honed import __version__
 from honed.cli import engines, evaluate, export, finetune, inspect, misc, monitor, predict, serve
 from honed.cli.edge import run_safely
+from honed.threads import surroundings
 
 app = typer.Typer(
     name="honed",
@@ -42,4 +44,5 @@ for module in (inspect, finetune, evaluate, predict, engines, export, monitor, s
 
 def main() -> None:
     """Entry point: coded errors become one sentence and exit code 2, Ctrl-C exit code 130."""
+    os.environ.update(surroundings(os.environ))
     sys.exit(run_safely(app))

@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,9 @@ from honed.serving.problems import error_from
 from honed.serving.pulse import Pulse
 from honed.serving.settings import Limits
 from honed.tasks.contract import Array
+from honed.threads import surroundings
 
 Message = tuple[dict[str, Any], dict[str, Array]]
-
-
-SPINS = "300"
-"""Rounds that a thread of torch waits awake for the others. The thread it waits for may be kept from the processor by the HTTP
-side: with the many rounds of the default a request then took 480 ms instead of 13."""
-
-
-def surroundings(own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: that of the parent, and threads that go to sleep soon unless someone chose otherwise."""
-    chosen = "OMP_WAIT_POLICY" in own or "GOMP_SPINCOUNT" in own
-    return dict(own) if chosen else {**own, "GOMP_SPINCOUNT": SPINS}
 
 
 class WorkerGoneError(Exception):

@@ -73,7 +73,7 @@ class Service:
             shadow.failed += len(rows)
             return
         shadow.rows += len(rows)
-        shadow.agreed += sum(a == b for a, b in zip(found.labels, given.labels, strict=True))
+        shadow.agreed += int(shadow.served.judging.agree(given.labels, found.labels).sum())
         self._record(shadow.served, rows, found, request_id, subject, shadow=True)
 
     def _record(

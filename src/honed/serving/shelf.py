@@ -19,6 +19,7 @@ from honed.serving.lane import Lane
 from honed.serving.process import Opening
 from honed.serving.settings import Admission, Settings
 from honed.tasks.contract import Predictions
+from honed.tasks.judging import Judging
 from honed.tasks.registry import get_task
 
 UNFIT = "do not ship"
@@ -53,6 +54,7 @@ class Served:
     half_width: float
     inputs: tuple[str, ...]
     medium: Medium
+    judging: Judging
     unfit_because: str = ""
     since: float = field(default_factory=time.time)
 
@@ -109,9 +111,10 @@ def admitted(path: Path, settings: Settings) -> Served:
     unfit = admission.unfit_because if manifest.verdict == UNFIT else ""
     if unfit:
         print(f'honed: {manifest.name} is served although its verdict is "{UNFIT}": {unfit}', flush=True)
+    task = get_task(manifest.task)
     return Served(
         path, folder, manifest, version, lane, tuple(problem["labels"]), float(decision["half_width"]),
-        tuple(problem["inputs"]), get_task(manifest.task).medium, unfit,
+        tuple(problem["inputs"]), task.medium, task.judging, unfit,
     )  # fmt: skip
 
 

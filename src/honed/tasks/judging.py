@@ -58,6 +58,12 @@ class Judging:
             return np.isclose(first, second, rtol=0.05)
         return self.right(first, second)
 
+    def agree(self, first: list[Any], second: list[Any]) -> Array:
+        """True where two models' answers in words say the same, bool (n,); numbers within 5 %."""
+        pairs = zip(first, second, strict=True)
+        found = [bool(np.isclose(a, b, rtol=0.05)) if isinstance(a, float) else a == b for a, b in pairs]
+        return np.array(found, dtype=bool)
+
     def errors(self, truth: Array, given: Array) -> Array:
         """How wrong each row is, float (n,): 0 or 1, the share of wrong labels, or the distance."""
         if truth.ndim == 2:

@@ -54,6 +54,12 @@ class ObjectJudging(Judging):
         """True where the second answer tells the objects of the first."""
         return self.right(_as_targets(first), second)
 
+    def agree(self, first: list[Any], second: list[Any]) -> Array:
+        """True where both tell the same objects: each label as often, in boxes that overlap by half."""
+        labels = tuple(sorted({item["label"] for answer in [*first, *second] for item in answer}))
+        told, wanted = self.from_words(second, first, labels)
+        return self.right(wanted, told)
+
     def changed(self, first: Array, second: Array) -> float:
         """Share of the objects told that one of the two does not tell."""
         if not len(first):
@@ -113,7 +119,7 @@ class ObjectJudging(Judging):
         image = drawn(picture, found, truth=true, most_side=LONGEST, colours=class_colours(labels))
         return as_uri(encoded(image, "JPEG", quality=80), "image/jpeg")
 
-    def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array] | None:
+    def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array]:
         """By their boxes alone."""
         index = {label: k for k, label in enumerate(labels)}
         rows, targets = np.zeros((len(answers), width_of(False)), np.float32), np.empty(len(truths), dtype=object)
