@@ -1,0 +1,187 @@
+"""Our own decoder: one lean module for GPT-2 and the Llama family, for training and for generating."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from honed.networks.decoders.shape import Shape
+
+
+class Memory(Protocol):
+    """Keys and values of the tokens read before; what :meth:`Decoder.forward` puts there and gets back."""
+
+    def extended(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Put in the new keys and values (n, heads, t, d) of a layer; gives all that queries may look at, (n, heads, all, d)."""
+
+
+class Decoder(nn.Module):
+    """Tokens in, logits of the next token out.
+
+    Parameters
+    ----------
+    shape : Shape
+        Sizes and kinds of its parts. Weights are drawn from torch's generator: normal with 0.02, those that write to the
+        stream divided by sqrt(2 x blocks).
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.tokens = nn.Embedding(shape.n_tokens, shape.width)
+        self.places = nn.Embedding(shape.context, shape.width) if shape.places == "learned" else None
+        blocks = [Block(shape, layer) for layer in range(shape.n_layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm_of(shape)
+        self.head = nn.Linear(shape.width, shape.n_tokens, bias=False)
+        self.apply(_draw)
+        for block in blocks:
+            for written in (block.attention.out, block.feed.down):
+                nn.init.normal_(written.weight, std=0.02 / math.sqrt(2 * shape.n_layers))
+        if shape.tied:
+            self.head.weight = self.tokens.weight
+        self._turns: Tensor | None = None
+
+    def forward(
+        self, tokens: Tensor, places: Tensor | None = None, *, mask: Tensor | None = None, memory: Memory | None = None,
+        last: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Logits (n, t, tokens) of what follows each token; with ``last`` only of what follows the last, (n, 1, tokens).
+
+        Parameters
+        ----------
+        tokens : tensor of int64 (n, t)
+        places : tensor of int64 (n, t), optional
+            Place of each token in its text; 0, 1, ... when left out.
+        mask : tensor of bool (n or 1, 1, t, all), optional
+            True where a query may look at a key. Left out, a token sees itself and what stands before it.
+        memory : Memory, optional
+            Tokens read before; a mask must be given with it.
+        """
+        state = self.read(tokens, places, mask=mask, memory=memory)
+        return self.logits(state[:, -1:] if last else state)
+
+    def read(
+        self, tokens: Tensor, places: Tensor | None = None, *, mask: Tensor | None = None, memory: Memory | None = None
+    ) -> Tensor:
+        """What the last layer reads, (n, t, width); the parameters are those of :meth:`forward`."""
+        if places is None:
+            places = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        if mask is None and self.shape.window:
+            mask = (places[:, None, :, None] >= places[:, None, None]) & (
+                places[:, None, :, None] - places[:, None, None] < self.shape.window
+            )
+        state = self.tokens(tokens)
+        turn = None
+        if self.places is not None:
+            state = state + self.places(places)
+        else:
+            turn = self._turn(places, state.dtype)
+        for block in self.blocks:
+            state = block(state, turn, mask, memory)
+        found: Tensor = self.norm(state)
+        return found
+
+    def logits(self, state: Tensor) -> Tensor:
+        """Logits of the next token from what :meth:`read` gave."""
+        found: Tensor = self.head(state)
+        return found
+
+    def _turn(self, places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of each place, (n or 1, 1, t, head width)."""
+        if self._turns is None or self._turns.device != places.device:
+            width = self.shape.head_width
+            pace = 1.0 / self.shape.theta ** (torch.arange(0, width, 2, device=places.device).float() / width)
+            angle = torch.outer(torch.arange(self.shape.context, device=places.device).float(), pace)
+            self._turns = torch.stack([angle.cos(), angle.sin()])
+        cosine, sine = self._turns[:, places].to(dtype)
+        return torch.cat([cosine, cosine], dim=-1)[:, None], torch.cat([-sine, sine], dim=-1)[:, None]
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward part, each reading the normalised stream and adding to it."""
+
+    def __init__(self, shape: Shape, layer: int) -> None:
+        super().__init__()
+        self.before_attention, self.before_feed = norm_of(shape), norm_of(shape)
+        self.attention, self.feed = Attention(shape, layer), Feed(shape)
+
+    def forward(self, state: Tensor, turn: Any, mask: Tensor | None, memory: Memory | None) -> Tensor:
+        """The stream (n, t, width), with what this block has to say added."""
+        state = state + self.attention(self.before_attention(state), turn, mask, memory)
+        return state + self.feed(self.before_feed(state))  # type: ignore[no-any-return]
+
+
+class Attention(nn.Module):
+    """Queries, keys and values from one product of matrices; several heads of queries may share keys."""
+
+    def __init__(self, shape: Shape, layer: int) -> None:
+        super().__init__()
+        self.layer, self.width = layer, shape.head_width
+        self.parts = (shape.n_heads, shape.n_key_heads, shape.n_key_heads)
+        self.qkv = nn.Linear(shape.width, sum(self.parts) * self.width, bias=shape.attention_bias)
+        self.out = nn.Linear(shape.n_heads * self.width, shape.width, bias=shape.bias)
+        self.query_norm = nn.RMSNorm(self.width, eps=shape.epsilon) if shape.head_norm else None
+        self.key_norm = nn.RMSNorm(self.width, eps=shape.epsilon) if shape.head_norm else None
+
+    def forward(self, state: Tensor, turn: Any, mask: Tensor | None, memory: Memory | None) -> Tensor:
+        """What each token takes from those it may look at, (n, t, width)."""
+        n, length, _ = state.shape
+        queries, keys, values = self.qkv(state).view(n, length, -1, self.width).split(self.parts, dim=2)
+        if self.query_norm is not None and self.key_norm is not None:
+            queries, keys = self.query_norm(queries), self.key_norm(keys)
+        queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
+        if turn is not None:
+            queries, keys = turned(queries, *turn), turned(keys, *turn)
+        if memory is not None:
+            keys, values = memory.extended(self.layer, keys, values)
+        shared = self.parts[0] != self.parts[1]
+        found = functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=mask is None and length > 1, enable_gqa=shared
+        )
+        merged: Tensor = self.out(found.transpose(1, 2).reshape(n, length, -1))
+        return merged
+
+
+class Feed(nn.Module):
+    """The feed-forward part, with a gate or without; gate and way up are one product of matrices."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.gated = shape.gated
+        self.up = nn.Linear(shape.width, shape.hidden * (2 if shape.gated else 1), bias=shape.bias)
+        self.down = nn.Linear(shape.hidden, shape.width, bias=shape.bias)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(n, t, width) of the same."""
+        up = self.up(state)
+        if self.gated:
+            gate, up = up.chunk(2, dim=-1)
+            up = functional.silu(gate) * up
+        else:
+            up = functional.gelu(up, approximate="tanh")
+        found: Tensor = self.down(up)
+        return found
+
+
+def norm_of(shape: Shape) -> nn.Module:
+    """A fresh normalisation of the stream."""
+    kind = nn.RMSNorm if shape.norm == "rms" else nn.LayerNorm
+    return kind(shape.width, eps=shape.epsilon)
+
+
+def turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Queries or keys (n, heads, t, d) turned by their places: the first half of a head is the real, the second the imaginary part."""
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cosine + torch.cat([second, first], dim=-1) * sine
+
+
+def _draw(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
