@@ -39,7 +39,7 @@ class Model:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, data: Any) -> list[Any]:
-        """The answer for each row: a label, a list of labels (multi-label), or a number.
+        """The answer for each row: a label, a list of labels (multi-label), a number, a list of objects, or a text.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class Model:
 
     def __repr__(self) -> str:
         base = self.provenance.get("base", {}).get("id", "no base")
-        what = f"{len(self.problem.labels)} labels" if self.problem.labels else "a number"
+        what = self.problem.answer
         return (
             f"<honed.Model {self.name}: {self.task.name}, {what}, from {base}, by {self.provenance.get('rung', '?')}>"
         )

@@ -97,10 +97,8 @@ def _answers(model: Model, answers: Predictions, targets: Array) -> list[Line]:
     """Labels, confidence and the share unsure; how often it was right, also by confidence; or errors of numbers."""
     lines: list[Line] = [("prediction", "held_out", "", float(len(targets)))]
     lines += [("prediction", "unsure", "", float(np.asarray(answers.unsure).sum()))]
-    if not model.problem.labels:
+    if model.problem.numeric:
         values = np.asarray(answers.encoded, dtype=float)
-        if values.ndim != 1:
-            return lines
         lines += histogram("prediction", "value", values, digits=3)
         return lines + histogram("performance", "absolute_error", np.abs(values - targets), digits=3)
     given, judging = np.asarray(answers.encoded), model.task.judging

@@ -47,7 +47,7 @@ def predict(
     )
     summary = predict_file(loaded, source, out, format=format, keep=keep, progress=edge.bars())  # type: ignore[arg-type]
     console = edge.err()
-    common = ", ".join(f"{label} {n:,}" for label, n in summary.answers.most_common(5))
+    common = ", ".join(f"{label} {n:,}" for label, n in summary.answers.most_common(5) if loaded.problem.labels)
     told = f"{counted(summary.n_rows, 'row')} in {summary.seconds:.1f} s; {summary.n_unsure:,} unsure"
     told += f", {summary.n_empty:,} of them with nothing to read" if summary.n_empty else ""
     told += f"; {counted(summary.rows_unreadable, 'row')} could not be read" if summary.rows_unreadable else ""

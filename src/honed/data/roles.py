@@ -15,12 +15,17 @@ from honed.data.picture_paths import hold_pictures, there
 from honed.data.table import Roles, Table
 from honed.errors import DataError
 
-SAMPLE = 5000
+SAMPLE, MOSTLY_DIFFERENT = 5000, 0.7
 TARGET_NAMES = (
     "label", "labels", "target", "category", "categories", "class", "intent", "team", "queue", "department", "topic",
     "sentiment", "y", "score", "rating", "gold", "truth", "outcome", "tag", "tags", "assigned_group", "priority",
     "kategorie", "klasse", "abteilung", "catégorie", "categoria", "etiqueta", "label_gold",
 )  # fmt: skip
+WRITTEN_NAMES = (
+    "completion", "response", "reply", "answer", "output", "summary", "assistant", "generated", "translation", "antwort",
+    "réponse", "respuesta", "risposta",
+)  # fmt: skip
+"""Names of columns of texts that are to be written, where another column says what is asked."""
 GROUP_NAMES = (
     "gender", "sex", "race", "ethnicity", "religion", "nationality", "age_group", "agegroup", "language", "lang", "region",
     "country", "geschlecht", "sprache", "land", "sexe", "langue", "pays", "disability", "marital_status", "maritalstatus",
@@ -163,9 +168,11 @@ def holds_objects(table: Table, name: str) -> bool:
 
 
 def answer_kind(table: Table, roles: Roles) -> str:
-    """What is to be answered: "class", "boxes", or "masks" where most of the objects have outlines."""
-    if roles.target not in table.names or not holds_objects(table, str(roles.target)):
+    """What is to be answered: "class", "text", "boxes", or "masks" where most of the objects have outlines."""
+    if roles.target not in table.names:
         return "class"
+    if not holds_objects(table, str(roles.target)):
+        return "text" if _is_written(table, str(roles.target), roles) else "class"
     kind = table.arrow.schema.field(roles.target).type.value_type
     cells = [
         value
@@ -175,6 +182,14 @@ def answer_kind(table: Table, roles: Roles) -> str:
     items = [item for value in cells for item in value]
     drawn = sum(bool(item.get("polygons") or item.get("rle")) for item in items) if kind.num_fields else 0
     return "masks" if items and drawn > len(items) / 2 else "boxes"
+
+
+def _is_written(table: Table, name: str, roles: Roles) -> bool:
+    """True for running text beside text, nearly every row another; or where the name says so."""
+    look = _look(table, name)
+    if not roles.text or not look.texty:
+        return False
+    return _words(name) in WRITTEN_NAMES or look.distinct >= MOSTLY_DIFFERENT * look.present
 
 
 def _exists(table: Table, name: str, role: str) -> None:
@@ -225,6 +240,10 @@ def _target(looks: dict[str, _Look], free: list[str], reasons: dict[str, str]) -
         best = min(by_name, key=lambda name: TARGET_NAMES.index(_words(name)))
         reasons[best] = "its name says that it is what is to be predicted"
         return best, ()
+    written = [name for name in free if _words(name) in WRITTEN_NAMES and looks[name].texty]
+    if written and any(looks[name].texty for name in free if name != written[0]):
+        reasons[written[0]] = "its name says that it is the text to be written"
+        return written[0], ()
     shaped = [
         name
         for name in free

@@ -55,6 +55,10 @@ def predictor_for(model: Model, name: str) -> Predictor:
     if reason:
         raise BundleError("B031", f'The engine "{name}" is not available: {reason}.', f"Use {DEFAULT}, or install it.")
     network = model.predictor.network  # type: ignore[attr-defined]
+    only = getattr(network, "engines", None)
+    if only is not None and name not in only:
+        seen = f'The engine "{name}" does not compute this kind of network.'
+        raise BundleError("B031", seen, f"Engines for it: {', '.join(only)}.")
     if kind.runtime == "torch":
         from honed.networks.engine import NetworkPredictor
 

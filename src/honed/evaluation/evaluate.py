@@ -177,6 +177,7 @@ def _assemble(
         best=metric.range[1] if metric.higher_is_better else metric.range[0],
         by_lot=trivial.by_lot(metric, truth, predicted, seed), n_distinct=len(hashes(model.task.medium, inputs)),
         broken=int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(axis=1).sum()),
+        worries=model.task.judging.worries(truth, predicted, model.problem),
     )  # fmt: skip
     return Evaluation(
         task=model.task.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from honed.evaluation.results import (
@@ -19,6 +20,7 @@ from honed.evaluation.results import (
 )
 from honed.finding import Finding
 from honed.metrics.intervals import Interval, unpaired_difference
+from honed.tasks.judging import Worry
 from honed.wording import counted, number
 
 
@@ -53,7 +55,8 @@ class Evidence:
 
     ``gain`` is the model minus the best trivial baseline on the same rows and ``trivial_score`` what that one reaches;
     ``by_lot`` the share of shuffles of the answers that do as well; ``best`` the best value the metric can have;
-    ``n_distinct`` how many rows differ (None: all); ``broken`` how many answers were no numbers.
+    ``n_distinct`` how many rows differ (None: all); ``broken`` how many answers were no numbers; ``worries`` what
+    answers of this kind do wrong.
     """
 
     metric: MetricResult
@@ -74,6 +77,7 @@ class Evidence:
     by_lot: float = 0.0
     n_distinct: int | None = None
     broken: int = 0
+    worries: Sequence[Worry] = ()
 
 
 Reason = tuple[Answer, str]
@@ -81,7 +85,7 @@ Reason = tuple[Answer, str]
 
 def reach_verdict(evidence: Evidence) -> Verdict:
     """The gravest answer any rule gives, with all reasons, the gravest first."""
-    rules = (_usable, _enough, _better, _honest, _believable, _fair, _steady)
+    rules = (_usable, _enough, _better, _honest, _worrying, _believable, _fair, _steady)
     reasons = [reason for rule in rules for reason in rule(evidence)]
     order: list[Answer] = ["do not ship", "cannot tell", "ship with care", "ship"]
     reasons.sort(key=lambda reason: order.index(reason[0]))
@@ -264,6 +268,10 @@ def _as_chosen(evidence: Evidence) -> list[Reason]:
         f"It does {_by(evidence.metric, lost.value, 'worse')} than when it was chosen: these rows are of another kind."
     )
     return [("ship with care", told)]
+
+
+def _worrying(evidence: Evidence) -> list[Reason]:
+    return [("do not ship" if worry.forbids else "ship with care", worry.text) for worry in evidence.worries]
 
 
 def _believable(evidence: Evidence) -> list[Reason]:

@@ -70,7 +70,7 @@ def analyse(
     alerts = sorted(_alerts(taken, acknowledged) + _alerts(by_labels, acknowledged), key=_gravity)
     windows = _windows(watched, found, taken, truth, judged)
     state: State = "alert" if alerts else "ok" if taken or by_labels else "too early"
-    real = share_right(judged.good[-NEWEST:]) if judged and watched.problem.labels else None
+    real = share_right(judged.good[-NEWEST:]) if judged and not watched.problem.numeric else None
     last = next((span for span in reversed(found) if span.complete), found[-1] if found else None)
     answers = watched.reference.answers
     return Monitoring(
@@ -169,7 +169,7 @@ def _windows(
             Window(
                 span.number, stamp(span.start), stamp(span.end), n, span.complete, counts["unsure"] / n, sure, labels,
                 largest_distance(counts, watched.reference), estimated(counts, watched.reference),
-                share_right(good) if len(good) and watched.problem.labels else None, len(good), fired.get(span.number, []),
+                share_right(good) if len(good) and not watched.problem.numeric else None, len(good), fired.get(span.number, []),
             )
         )  # fmt: skip
     return found

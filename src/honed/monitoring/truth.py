@@ -54,7 +54,7 @@ class Judged:
 def usable(watched: Watched, truth: Truth) -> Truth:
     """The rows whose truth says something: not null, and a number where numbers are predicted."""
     values = [json.loads(label) for label in truth.labels]
-    good = [value is not None and (bool(watched.problem.labels) or np.isfinite(_number(value))) for value in values]
+    good = [value is not None and (not watched.problem.numeric or np.isfinite(_number(value))) for value in values]
     if all(good):
         return truth
     rows = np.flatnonzero(good)
@@ -69,7 +69,7 @@ def judge(watched: Watched, truth: Truth) -> Judged:
     again = judging.from_words([json.loads(t) for t in truth.predictions], [json.loads(t) for t in truth.labels],
                                watched.problem.labels)  # fmt: skip
     predicted, targets = again or (_encoded(watched, truth.predictions), _encoded(watched, truth.labels))
-    good = judging.right(targets, predicted) if watched.problem.labels else np.abs(predicted - targets)
+    good = np.abs(predicted - targets) if watched.problem.numeric else judging.right(targets, predicted)
     return Judged(predicted, targets, np.asarray(good, dtype=float))
 
 

@@ -15,6 +15,7 @@ ATTENTION = (
     "query_proj",
     "value_proj",
     "Wqkv",
+    "qkv",
     "q_proj",
     "v_proj",
     "q",

@@ -55,7 +55,7 @@ def _purpose(report: RunReport, model: Model) -> str:
     reads = " and ".join(f'"{name}"' for name in problem.inputs)
     names = ", ".join(problem.labels[:MOST_LABELS]) + (", ..." if len(problem.labels) > MOST_LABELS else "")
     several = "any of" if problem.kind == "multilabel" else "one of"
-    gives = f"{several} {len(problem.labels)} labels ({names})" if problem.labels else "a number"
+    gives = f"{several} {len(problem.labels)} labels ({names})" if problem.labels else problem.answer
     return f'Reads {reads} and gives "{problem.target}", {gives}. It was made for data like {report.data_source} and for nothing else.'
 
 

@@ -71,11 +71,12 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
 
 
 def _print_problem(console: Console, inspection: Inspection) -> None:
-    """What is to be predicted: the labels and how many rows have each, or that it is a number."""
+    """What is to be predicted: the labels and how many rows have each, or that it is a number or a text."""
     if not inspection.kind:
         return
     if not inspection.labels:
-        heading(console, f'A number is to be predicted: "{inspection.roles.target}"')
+        what = "A text is to be written" if inspection.kind == "text" else "A number is to be predicted"
+        heading(console, f'{what}: "{inspection.roles.target}"')
         return
     several = ", a row may have several" if inspection.kind == "multilabel" else ""
     heading(console, f"{len(inspection.labels):,} labels{several}")

@@ -86,6 +86,8 @@ class Facts:
         Data with a single label can be learnt from.
     race : bool
         A few learning rates are tried on a part of the rows before the fine-tuning.
+    whole : bool
+        The network has no head that is fitted by itself: the fine-tuning starts from the base as it came.
     """
 
     input_kinds: tuple[str, ...]
@@ -102,6 +104,7 @@ class Facts:
     bases: str = ""
     race: bool = True
     one_label: bool = False
+    whole: bool = False
 
     @property
     def base_kind(self) -> str:
@@ -138,6 +141,18 @@ class Problem:
     labels: tuple[str, ...] = ()
     metric: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def numeric(self) -> bool:
+        """Answers are numbers, more or less near the truth; all others are right or wrong."""
+        return not self.labels and self.kind != "text"
+
+    @property
+    def answer(self) -> str:
+        """What is answered, in a few words: "8 labels", "a number", "a text"."""
+        if self.labels:
+            return f"{len(self.labels)} labels" if len(self.labels) > 1 else "1 label"
+        return "a number" if self.numeric else "a text"
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain JSON types."""
@@ -177,7 +192,8 @@ class Network(Protocol):
     # gives a batch and the targets that go with it; ``settle(rows, batch)``, which makes outputs of what an engine computed
     # for a batch (arrays), and ``for_engines``, the part that engines compute; ``activation_bytes(length)``, the memory one
     # example needs in training; ``norms_learn``, set before training; ``usual_epochs(n)``, passes over n examples;
-    # ``natural_rate`` and ``natural_head_rate``, its highest learning rates; ``tokens_in_fp32``, how many tokens a batch of
+    # ``engines``, names of the only engines that can compute it; ``worth(encoded, targets)``, a number that grows as it learns,
+    # judged while it trains where outputs take long; ``natural_rate`` and ``natural_head_rate``, its highest learning rates; ``tokens_in_fp32``, how many tokens a batch of
     # float32 should have on a CPU.
 
 
@@ -348,7 +364,8 @@ class Task(ABC):
         return -float(self.loss(torch.as_tensor(outputs), torch.as_tensor(targets), problem, config)["loss"])
 
     def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
-        """Weight and bias of a head made from the names of the labels alone, or None where that makes no sense."""
+        """Weight and bias of a head made from the names of the labels alone (nothing, where the base needs none to answer), or
+        None where that makes no sense."""
         return None
 
     def label_inputs(self, problem: Problem) -> list[Input] | None:

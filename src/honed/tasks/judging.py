@@ -41,6 +41,14 @@ class Detail:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Worry:
+    """Something that speaks against relying on answers: one sentence, and whether it forbids it or asks for care."""
+
+    text: str
+    forbids: bool = False
+
+
 class Judging:
     """For a label, several labels, or a number a row. Arrays are in the encoding of the targets."""
 
@@ -122,6 +130,10 @@ class Judging:
 
     def details(self, truth: Array, given: Array, problem: Problem, seed: int) -> list[Detail]:
         """Tables that only answers of this kind have."""
+        return []
+
+    def worries(self, truth: Array, given: Array, problem: Problem) -> list[Worry]:
+        """What only answers of this kind can do wrong, and how grave that is."""
         return []
 
     def differ(self, found: Array, wanted: Array) -> float:

@@ -35,12 +35,12 @@ inputs, targets = task.inputs(table, problem), task.targets(table, problem)
 rows = np.load("{rows}")
 train_rows, validation_rows = rows["train"], rows["validation"]
 
-# --- the network: the base with the head that the probe found
+# --- the network: the base, with the head that the probe found where there is one
 network = task.build(resolve(config.base, kind=task.facts.base_kind), problem, settings, {seed})
 head = np.load("{head}")
 with torch.no_grad():
-    network.head.weight.copy_(torch.from_numpy(head["weight"]))
-    network.head.bias.copy_(torch.from_numpy(head["bias"]))
+    for name in head.files:
+        getattr(network.head, name).copy_(torch.from_numpy(head[name]))
 for name, parameter in network.backbone.named_parameters():
     if "embedding" in name:
         parameter.requires_grad = {train_embeddings}

@@ -40,6 +40,10 @@ class FineTuneRecipe(Recipe):
 
     name, title = "fine-tune", "fine-tuning that starts from the probe (LP-FT)"
 
+    def __init__(self, starts_from_head: bool = True) -> None:
+        if not starts_from_head:
+            self.title = "fine-tuning that starts from the base"
+
     def skip_reason(self, session: Session, best: float | None) -> str | None:
         share = session.task.metrics(session.problem)[0].range == (0.0, 1.0)
         if share and best is not None and best >= NEAR_PERFECT:
@@ -100,7 +104,7 @@ class FineTuneRecipe(Recipe):
 def _keep_for_eject(folder: Path, head: dict[str, Array], plan: Plan, losses: list[float]) -> None:
     """What a script needs to repeat this training, and the losses it must then have."""
     with whole_file(folder / "head.npz") as temporary, temporary.open("wb") as stream:
-        np.savez(stream, weight=head["weight"], bias=head["bias"])
+        np.savez(stream, **head)
     write_json(folder / "plan.json", dataclasses.asdict(plan))
     write_json(folder / "losses.json", losses)
 
@@ -174,6 +178,9 @@ def default_rate(n_parameters: int, lora: bool) -> float:
 
 def _judge(session: Session, network: Any, watch: Part) -> Any:
     encoded = network.encode(watch.inputs)
+    own = getattr(network, "worth", None)
+    if own is not None:
+        return lambda: own(encoded, watch.targets)
 
     def judge() -> float:
         outputs = run_encoded(network, encoded, network, precision=session.precision())

@@ -107,8 +107,8 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
         yield ProbeRecipe()
     if facts.contrastive and last >= 3:
         yield ContrastiveRecipe()
-    if head and last >= 4:
-        yield FineTuneRecipe()
+    if (head or facts.whole) and last >= 4:
+        yield FineTuneRecipe(starts_from_head=head)
     if head and last >= 5:
         yield SoupRecipe(_predictor(ladder, "probe"), _predictor(ladder, "fine-tune"))
 

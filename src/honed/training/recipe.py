@@ -49,13 +49,13 @@ class BaselineRecipe(Recipe):
 
 
 def with_head(network: Any, head: dict[str, Array]) -> Any:
-    """A copy of a network with this linear head."""
+    """A copy of a network with this linear head; as it is, where there is none."""
     import torch
 
     twin = copy.deepcopy(network)
     with torch.no_grad():
-        twin.head.weight.copy_(torch.as_tensor(head["weight"]))
-        twin.head.bias.copy_(torch.as_tensor(head["bias"]))
+        for name, value in head.items():
+            getattr(twin.head, name).copy_(torch.as_tensor(value))
     return twin
 
 
@@ -109,6 +109,8 @@ def probe_head(session: Session, part: Part) -> dict[str, Array]:
     """The head a probe fits on the frozen features of a part; once for the same rows."""
 
     def fit() -> dict[str, Array]:
+        if session.task.facts.whole:
+            return {}
         task, problem, settings, seed = session.task, session.problem, session.settings, session.seed
         if not task.facts.linear_head:
             network = session.frozen_network()

@@ -177,7 +177,7 @@ def _check_costs(prepared: Prepared) -> None:
     if strange:
         close = difflib.get_close_matches(strange[0], labels, n=1)
         hint = (
-            f'Did you mean "{close[0]}"?' if close else f"Labels: {', '.join(labels[:12]) or 'none, it is a number'}."
+            f'Did you mean "{close[0]}"?' if close else f"Labels: {', '.join(labels[:12]) or 'none'}."
         )
         raise ConfigError("C003", f'There is no label "{strange[0]}" that a cost could be for.', hint)
 
@@ -224,7 +224,7 @@ def _choices(session: Session, prepared: Prepared, yours: set[str]) -> None:
         "problem",
         problem.kind,
         "chosen",
-        f"{len(problem.labels)} labels" if problem.labels else "the target is a number",
+        problem.answer,
     )
     if session.base:
         session.choose(

@@ -1,0 +1,195 @@
+"""A decoder that writes a text for each row, as the contract of a network asks for it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from honed.errors import BundleError, ZooError
+from honed.files import read_json, write_json
+from honed.networks.decoders.greedy import continued
+from honed.networks.decoders.layout import Layout
+from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
+from honed.networks.decoders.rows import NOTHING, laid
+from honed.networks.decoders.vocabulary import Vocabulary
+from honed.networks.decoders.written import pack, width_of
+from honed.tasks.contract import Array, Batch, Encoded, Input
+
+FACTS = "honed_writer.json"
+SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
+RATE = 1e-3
+SPARE = 1.5
+"""Tokens that may be written, in tokens of the longest text that was learnt from."""
+
+
+class Writer(nn.Module):
+    """Rows in, texts packed as numbers out; see :mod:`honed.networks.decoders.written`.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    vocabulary : Vocabulary
+    layout : Layout
+    most_bytes, most_tokens : int
+        Room for a written text; how many tokens it may have.
+    """
+
+    engines = ("torch-fp32",)
+    """What can compute it: it writes token by token, which files for other runtimes do not say."""
+    tokens_in_fp32 = 4096
+
+    def __init__(
+        self, decoder: Any, vocabulary: Vocabulary, layout: Layout, *, most_bytes: int, most_tokens: int
+    ) -> None:
+        super().__init__()
+        self.backbone, self.vocabulary, self.layout = decoder, vocabulary, layout
+        self.most_bytes, self.most_tokens = most_bytes, most_tokens
+        shape = decoder.shape
+        decoder.config = SimpleNamespace(num_hidden_layers=shape.n_layers, hidden_size=shape.width)
+
+    @classmethod
+    def from_base(cls, folder: Path, layout: Layout, *, most_bytes: int, most_tokens: int = 0) -> Writer:
+        """The decoder of a folder in hub format.
+
+        Raises
+        ------
+        ZooError [Z014]
+            An architecture that is not one of ours; or as :func:`load_decoder`.
+        """
+        loaded = load_decoder(folder)
+        _check(loaded, folder)
+        vocabulary = loaded.vocabulary
+        own = Layout(layout.names, layout.instruction, vocabulary.chat is not None)
+        rate = len(SAMPLE.encode()) / max(1, len(vocabulary.encode(SAMPLE, special=False)))
+        most = most_tokens or min(int(SPARE * most_bytes / max(1.0, rate)) + 1, most_bytes + 1)
+        return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, loaded.context // 2))
+
+    @property
+    def natural_rate(self) -> float:
+        """Highest learning rate of the top layer: 1e-3 for a million numbers, falling with the root of their count."""
+        return RATE * float(np.sqrt(1e6 / self.backbone.shape.n_parameters))
+
+    @property
+    def natural_head_rate(self) -> float:
+        """The same for the layer that says the next token."""
+        return self.natural_rate
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers for each row."""
+        return width_of(self.most_bytes)
+
+    @property
+    def head(self) -> Any:
+        """The layer that says the next token."""
+        return self.backbone.head
+
+    @property
+    def context(self) -> int:
+        """Tokens read and written at most."""
+        return int(self.backbone.shape.context)
+
+    def encode(self, inputs: Sequence[Input]) -> list[Encoded]:
+        """Prompts as tokens; one too long for the context loses its beginning."""
+        room = self.context - self.most_tokens
+        found = []
+        for row in inputs:
+            tokens = self.layout.prompt(self.vocabulary, row if isinstance(row, tuple | list) else (row,))
+            found.append({"tokens": tokens[-room:], "length": min(len(tokens), room) + self.most_tokens // 2})
+        return found
+
+    def collate(self, encoded: Sequence[Encoded]) -> Batch:
+        """``tokens`` (n, longest), padded on the right, and ``lengths`` (n,)."""
+        longest = max(len(row["tokens"]) for row in encoded)
+        tokens = torch.zeros((len(encoded), longest), dtype=torch.long)
+        for k, row in enumerate(encoded):
+            tokens[k, : len(row["tokens"])] = torch.tensor(row["tokens"])
+        return {"tokens": tokens, "lengths": torch.tensor([len(row["tokens"]) for row in encoded])}
+
+    def collate_varied(
+        self, encoded: Sequence[Encoded], targets: Array, rng: np.random.Generator
+    ) -> tuple[Batch, Array]:
+        """The same for training: prompts with their texts, side by side in rows, and the tokens that are to be learnt."""
+        pairs = zip(encoded, targets, strict=True)
+        texts = [(row["tokens"], self.closed(text)[: self.context - len(row["tokens"])]) for row, text in pairs]
+        longest = max(sum(map(len, one)) for one in texts)
+        batch = laid(texts, min(self.context, 2 * longest))
+        wanted = batch.pop("wanted")
+        learnt = wanted != NOTHING
+        return {**batch, "learnt": learnt}, wanted[learnt].numpy()
+
+    def closed(self, text: str) -> list[int]:
+        """Tokens of a text with the end after it."""
+        ends = list(self.vocabulary.ends[:1])
+        return self.vocabulary.encode(str(text), special=False) + ends
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Texts as packed rows (n, width); in training the logits (m, tokens) of the tokens that are to be learnt."""
+        if "learnt" in batch:
+            state = self.backbone.read(batch["tokens"], batch["places"], mask=batch["mask"])
+            found: torch.Tensor = self.backbone.logits(state[batch["learnt"]])
+            return found
+        prompts = [row[:n].tolist() for row, n in zip(batch["tokens"], batch["lengths"].tolist(), strict=True)]
+        texts = continued(self.backbone, prompts, self.most_tokens, self.vocabulary.ends, self.context)
+        words = [self.vocabulary.decode(text.tokens) for text in texts]
+        sure, ended = [text.sure for text in texts], [text.ended for text in texts]
+        return torch.from_numpy(pack(words, self.n_outputs, sure, ended))
+
+    def features(self, batch: Batch) -> torch.Tensor:
+        """The mean of what the last layer reads for the tokens of a prompt, (n, width) float32."""
+        state = self.backbone.read(batch["tokens"]).float()
+        there = torch.arange(state.shape[1], device=state.device) < batch["lengths"][:, None]
+        found: torch.Tensor = (state * there[..., None]).sum(dim=1) / batch["lengths"][:, None]
+        return found
+
+    @torch.inference_mode()
+    def worth(self, encoded: Sequence[Encoded], targets: Array) -> float:
+        """Minus the mean loss of the tokens of the texts that are wanted: what is judged while it trains, for writing takes long."""
+        self.eval()
+        total, n, device = 0.0, 0, next(self.parameters()).device
+        for start in range(0, len(encoded), 32):
+            part = slice(start, start + 32)
+            batch, wanted = self.collate_varied(encoded[part], targets[part], np.random.default_rng(0))
+            logits = self({name: value.to(device) for name, value in batch.items()})
+            losses = nn.functional.cross_entropy(logits.float(), torch.as_tensor(wanted, device=device), reduction="sum")
+            total, n = total + float(losses), n + len(wanted)
+        self.train()
+        return -total / max(1, n)
+
+    def __deepcopy__(self, memory: dict[int, Any]) -> Writer:
+        """A copy with weights of its own and the same tokenizer."""
+        decoder = copy.deepcopy(self.backbone, memory)
+        return Writer(
+            decoder, self.vocabulary, self.layout, most_bytes=self.most_bytes, most_tokens=self.most_tokens
+        ).train(self.training)
+
+    def save(self, folder: Path) -> None:
+        """A folder in hub format, and how rows become prompts."""
+        save_decoder(self.backbone, self.vocabulary, folder)
+        facts = {"layout": self.layout.as_dict(), "most_bytes": self.most_bytes, "most_tokens": self.most_tokens}
+        write_json(folder / FACTS, facts)
+
+
+def load_writer(folder: Path) -> Writer:
+    """Read back what :meth:`Writer.save` wrote."""
+    try:
+        facts = read_json(folder / FACTS)
+        loaded = load_decoder(folder)
+    except (OSError, ZooError) as error:
+        raise BundleError("B020", f"The decoder in {folder} cannot be read: {error}", "Take an undamaged copy of the bundle.") from error
+    layout = Layout.from_dict(facts["layout"])
+    sizes = {"most_bytes": int(facts["most_bytes"]), "most_tokens": int(facts["most_tokens"])}
+    return Writer(loaded.network, loaded.vocabulary, layout, **sizes).eval()
+
+
+def _check(loaded: Loaded, folder: Path) -> None:
+    if loaded.shape is None:
+        seen = f"The model in {folder} can be asked, but is of no architecture that Honed trains."
+        raise ZooError("Z014", seen, "Choose GPT-2, Llama, Mistral or Qwen.")

@@ -1,0 +1,161 @@
+"""Text generation, as the contract of a task asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from honed.data.split import SplitHint
+from honed.data.table import Roles, Table, need_columns
+from honed.finding import Finding, stop_at_blockers
+from honed.tasks.contract import (
+    Array,
+    Baseline,
+    Decision,
+    Facts,
+    Input,
+    Metric,
+    Predictions,
+    Predictor,
+    Problem,
+    Sample,
+    Schemas,
+    Task,
+)
+from honed.tasks.text_generation import decisions, validate
+from honed.tasks.text_generation.judging import TextJudging
+from honed.tasks.text_generation.sample import sample
+from honed.tasks.text_generation.scores import deciding, metrics_of
+from honed.tasks.text_generation.settings import TextGenerationConfig
+
+if TYPE_CHECKING:
+    from honed.zoo.base import Base
+
+SPARE = 1.25
+MAX_CHARACTERS = 1_000_000
+
+
+class TextGeneration(Task):
+    """A text written for each row; targets are texts (None where there is none), outputs packed rows."""
+
+    name: ClassVar[str] = "text-generation"
+    version: ClassVar[int] = 1
+    facts: ClassVar[Facts] = Facts(
+        ("text",), "text", False, validate.MIN_ROWS, zero_shot=True, automatic=True, bases="decoder", whole=True
+    )  # fmt: skip
+    config: ClassVar[type] = TextGenerationConfig
+    zero_shot_title: ClassVar[str] = "what the base writes by itself, nothing learnt"
+
+    @property
+    def judging(self) -> TextJudging:
+        return TextJudging()
+
+    # --- data -----------------------------------------------------------------------------------------------------
+    def frame(self, table: Table, roles: Roles, config: Any) -> Problem:
+        stop_at_blockers(self.validate(table, roles, config))
+        assert roles.target is not None
+        texts = [text for text in table.texts(roles.target) if text.strip()]
+        longest = max(len(text.encode()) for text in texts)
+        metric = deciding(texts) if config.metric == "auto" else config.metric
+        extra = {"most_bytes": min(validate.LONG, int(SPARE * longest) + 8), "instruction": config.instruction}
+        return Problem(self.name, "text", roles.text, roles.target, (), metric, extra)
+
+    def validate(self, table: Table, roles: Roles, config: Any) -> list[Finding]:
+        return validate.check_all(table, roles)
+
+    def split_hint(self, table: Table, roles: Roles, problem: Problem) -> SplitHint:
+        if roles.time and "time" in roles.yours:
+            return SplitHint("time", roles.time, f'you named "{roles.time}" as the time: the newest rows are the test')
+        if roles.entity:
+            return SplitHint("group", roles.entity, f'rows of one "{roles.entity}" stay on one side')
+        return SplitHint("random", None, "rows were drawn by lot")
+
+    def inputs(self, table: Table, problem: Problem) -> list[Input]:
+        need_columns(table, problem.inputs, "which the model reads")
+        return list(zip(*(table.texts(name) for name in problem.inputs), strict=True))
+
+    def targets(self, table: Table, problem: Problem) -> Array:
+        need_columns(table, [problem.target], "which holds the truth")
+        found = np.empty(table.n_rows, dtype=object)
+        for row, (there, text) in enumerate(zip(table.column(problem.target), table.texts(problem.target), strict=True)):
+            found[row] = text if there is not None and text.strip() else None
+        return found
+
+    # --- models ---------------------------------------------------------------------------------------------------
+    def baselines(self, problem: Problem, config: Any) -> list[Baseline]:
+        from honed.tasks.text_generation.baselines import NearestText, UsualText
+
+        return [
+            Baseline(UsualText.kind, "always the text that came most often", UsualText.fit),
+            Baseline(NearestText.kind, "the text of the row most alike", NearestText.fit),
+        ]
+
+    def build(self, base: Base | None, problem: Problem, config: Any, seed: int) -> Any:
+        from honed.networks.decoders.layout import Layout
+        from honed.networks.decoders.writer import Writer
+
+        assert base is not None
+        layout = Layout(problem.inputs, problem.extra.get("instruction", ""))
+        most = {"most_bytes": int(problem.extra["most_bytes"]), "most_tokens": config.max_new_tokens}
+        return Writer.from_base(base.folder, layout, **most)
+
+    def loss(self, outputs: Any, targets: Any, problem: Problem, config: Any) -> dict[str, Any]:
+        """Cross-entropy of the tokens of the texts; nothing is learnt of the rows themselves."""
+        from torch.nn import functional
+
+        return {"loss": functional.cross_entropy(outputs.float(), targets)}
+
+    def goodness(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> float:
+        """Likeness of letters."""
+        return float(1 - self.judging.errors(targets, outputs).mean()) if len(targets) else 0.0
+
+    def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
+        """Nothing is changed: the base writes as it came."""
+        return {}
+
+    def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
+        from honed.networks.decoders.writer import load_writer
+        from honed.networks.engine import NetworkPredictor
+        from honed.tasks.text_generation.baselines import NearestText, UsualText
+
+        if kind == NetworkPredictor.kind:
+            return NetworkPredictor(load_writer(folder))
+        known: dict[str, Any] = {UsualText.kind: UsualText, NearestText.kind: NearestText}
+        predictor: Predictor = known[kind].load(folder, problem)
+        return predictor
+
+    # --- answers --------------------------------------------------------------------------------------------------
+    def fit_decision(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> Decision:
+        return decisions.fit_decision(outputs, targets)
+
+    def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
+        return decisions.decode(outputs, decision)
+
+    def answer_type(self, problem: Problem) -> Any:
+        import pyarrow as pa
+
+        return pa.string()
+
+    def metrics(self, problem: Problem) -> list[Metric]:
+        return metrics_of(problem.metric)
+
+    def schemas(self, problem: Problem) -> Schemas:
+        text = {"type": "string", "maxLength": MAX_CHARACTERS}
+        asked = {
+            "type": "object", "properties": dict.fromkeys(problem.inputs, text), "required": list(problem.inputs),
+            "examples": [dict.fromkeys(problem.inputs, "My laptop does not start.")],
+        }  # fmt: skip
+        parts = {
+            "prediction": {"type": "string"},
+            "confidence": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "unsure": {"type": "boolean"},
+        }
+        example = {"prediction": "Please hold the power button for ten seconds.", "unsure": False}
+        return Schemas(asked, {"type": "object", "properties": parts, "examples": [example]})
+
+    def sample(self) -> Sample:
+        return sample()
+
