@@ -16,7 +16,7 @@ from honed.zoo.base import Base
 from honed.zoo.catalogue import Entry, catalogue
 from honed.zoo.local import local_base
 
-WANTED = ["*.json", "*.txt", "*.model", "*.safetensors", "README.md", "LICENSE*", "1_Pooling/*"]
+WANTED = ["*.json", "*.txt", "*.jinja", "*.model", "*.safetensors", "README.md", "LICENSE*", "1_Pooling/*"]
 UNWANTED = ["onnx/*", "openvino/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot"]
 WAYS_OUT = (
     "Ways out: leave --base away for the embedded model, pass a folder that holds the model, copy the model into the hub's "

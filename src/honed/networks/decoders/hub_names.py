@@ -44,6 +44,12 @@ def from_hub(shape: Shape, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
+def hub_names(shape: Shape) -> set[str]:
+    """Names that weights of this shape have on a hub, without the prefix of the body; with a last layer where it is tied too."""
+    found = {_plain(name) for _, names, _ in _names(shape) for name in names}
+    return found | {"lm_head.weight"}
+
+
 def _plain(name: str) -> str:
     """Without the prefix of the body, which some files leave out."""
     return name.removeprefix("transformer.").removeprefix("model.")

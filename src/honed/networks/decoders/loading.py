@@ -1,0 +1,157 @@
+"""Decoders from folders in hub format: into our own module where it computes the same, else through transformers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from honed.errors import ZooError
+from honed.networks.decoders.decoder import Decoder
+from honed.networks.decoders.hub_names import from_hub, hub_names
+from honed.networks.decoders.shape import Shape, config_of, shape_of
+from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
+from honed.zoo.decoders import check_writes, context_of
+from honed.zoo.local import converted, json_of, weights_of
+
+_DERIVED = re.compile(r"(rotary_emb\.inv_freq|attn\.(masked_)?bias)$")
+"""Tensors that some files carry and that follow from the configuration."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A decoder in hand.
+
+    Parameters
+    ----------
+    network : module
+        Our :class:`~honed.networks.decoders.decoder.Decoder`, or a causal language model of transformers.
+    vocabulary : Vocabulary
+    shape : Shape or None
+        None for a model of transformers.
+    context : int
+        How many tokens it reads at most.
+    folder : Path
+    """
+
+    network: Any
+    vocabulary: Vocabulary
+    shape: Shape | None
+    context: int
+    folder: Path
+
+
+def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own: bool = True) -> Loaded:
+    """The decoder and the tokenizer of a folder in hub format.
+
+    Parameters
+    ----------
+    dtype : torch.dtype
+        Of the weights in memory.
+    own : bool
+        False computes by transformers even where our own module could.
+
+    Raises
+    ------
+    ZooError [Z011, Z012, Z013, Z014, Z015, Z016]
+        Something is missing, damaged or does not fit; nothing is initialised anew in silence.
+    """
+    folder = Path(folder)
+    config = json_of(folder / "config.json")
+    if not config.get("model_type"):
+        raise ZooError(
+            "Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format."
+        )
+    check_writes(folder, config)
+    shape = shape_of(config) if own else None
+    network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype)
+    context = shape.context if shape is not None else context_of(config)
+    return Loaded(network.eval(), vocabulary_in(folder), shape, context, folder)
+
+
+def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None:
+    """Write our decoder and its tokenizer as a folder in hub format, which transformers opens as well."""
+    from safetensors.torch import save_file
+
+    from honed.files import write_json
+    from honed.networks.decoders.hub_names import to_hub
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(to_hub(network.shape, network.state_dict()), folder / "model.safetensors", metadata={"format": "pt"})
+    ends = {"bos_token_id": vocabulary.begin, "eos_token_id": list(vocabulary.ends) or None}
+    write_json(folder / "config.json", {**config_of(network.shape), **ends})
+    write_json(folder / "generation_config.json", ends)
+    vocabulary.core.save(str(folder / "tokenizer.json"))
+    told: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    if vocabulary.begin is not None:
+        told["bos_token"] = vocabulary.core.id_to_token(vocabulary.begin)
+    if vocabulary.ends:
+        told["eos_token"] = vocabulary.core.id_to_token(vocabulary.ends[0])
+    write_json(folder / "tokenizer_config.json", told)
+    if vocabulary.chat is not None:
+        (folder / "chat_template.jinja").write_text(vocabulary.chat.source, encoding="utf-8")
+
+
+def _own(folder: Path, shape: Shape, dtype: torch.dtype) -> Decoder:
+    given = _tensors(weights_of(folder) or [converted(folder)], dtype)
+    known = hub_names(shape)
+    strange = sorted(name for name in given if known.isdisjoint({_plain(name)}) and not _DERIVED.search(name))
+    if strange:
+        raise _unfit(folder, f"{strange[0]} and {len(strange) - 1} other tensors are none of a {shape.kind}")
+    try:
+        state = from_hub(shape, given)
+    except KeyError as error:
+        raise _unfit(folder, f"{error.args[0]} is missing from the weights") from error
+    with torch.device("meta"):
+        network = Decoder(shape)
+    wanted = network.state_dict()
+    for name, value in wanted.items():
+        if state[name].shape != value.shape:
+            seen = f"{name} is {tuple(state[name].shape)} in the weights and {tuple(value.shape)} by the configuration"
+            raise _unfit(folder, seen)
+    network.load_state_dict(state, assign=True)
+    if shape.tied:
+        network.head.weight = network.tokens.weight
+    return network
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("transformer.").removeprefix("model.")
+
+
+def _tensors(paths: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found = {name: value for path in paths for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise ZooError("Z012", f"The weights in {paths[0].parent} are damaged.", "Fetch them again.") from error
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
+
+
+def _foreign(folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    from honed.networks.encoder import quiet
+
+    if not weights_of(folder):
+        converted(folder)
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+    try:
+        with quiet():
+            found: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True, **options)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise _unfit(folder, f"transformers cannot load it ({str(error)[:200]})") from error
+    network, told = found
+    missing = sorted(set(told["missing_keys"]))
+    if missing or told.get("mismatched_keys"):
+        raise _unfit(folder, f"{(missing or sorted(told['mismatched_keys']))[0]} is missing or of another shape")
+    return network
+
+
+def _unfit(folder: Path, why: str) -> ZooError:
+    return ZooError("Z016", f"Weights and configuration in {folder} do not fit: {why}.", "Fetch the model again.")
