@@ -75,3 +75,7 @@ class MonitorError(HonedError):
 
 class ServeError(HonedError):
     """A server cannot start, or cannot answer a request (codes H...)."""
+
+
+class GenerationError(HonedError):
+    """A text cannot be continued as asked (codes G...)."""

@@ -78,7 +78,10 @@ def _write_weights(weights: Iterable[tuple[str, Any]], place: Path) -> None:
     def flush() -> None:
         if part:
             shards.append(list(part))
-            save_file({name: value.contiguous() for name, value in part.items()}, place / f"part-{len(shards):05d}.safetensors")
+            save_file(
+                {name: value.contiguous() for name, value in part.items()},
+                place / f"part-{len(shards):05d}.safetensors",
+            )
             part.clear()
 
     for name, value in weights:

@@ -122,7 +122,13 @@ def _tensors(header: Header, parts: dict[str, Any]) -> dict[str, Any]:
         found[f"{place}.post_attention_layernorm.weight"] = parts["before_feed"][layer]
         found[f"{place}.self_attn.q_proj.weight"] = halves(parts["q"][layer], header.n_heads)
         found[f"{place}.self_attn.k_proj.weight"] = halves(parts["k"][layer], header.n_key_heads)
-        for own, theirs in (("v", "self_attn.v"), ("o", "self_attn.o"), ("gate", "mlp.gate"), ("down", "mlp.down"), ("up", "mlp.up")):
+        for own, theirs in (
+            ("v", "self_attn.v"),
+            ("o", "self_attn.o"),
+            ("gate", "mlp.gate"),
+            ("down", "mlp.down"),
+            ("up", "mlp.up"),
+        ):
             found[f"{place}.{theirs}_proj.weight"] = parts[own][layer]
     return {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in found.items()}
 

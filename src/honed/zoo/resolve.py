@@ -42,7 +42,9 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     """
     progress, describe = progress or Silent(), DESCRIBE[kind]
     if base is None and kind not in DEFAULTS:
-        raise ZooError("Z025", "No decoder comes with Honed, and none was named.", "Name one: a folder, a GGUF file or a hub name.")
+        raise ZooError(
+            "Z025", "No decoder comes with Honed, and none was named.", "Name one: a folder, a GGUF file or a hub name."
+        )
     name = DEFAULTS[kind] if base is None else str(base)
     if name in (NAME, OWN_BACKBONE, OWN_DETECTOR):
         folder = embedded_folder() if name == NAME else own_folder(name)

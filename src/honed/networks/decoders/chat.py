@@ -37,7 +37,12 @@ class ChatTemplate:
             raise _unusable(f"has a mistake ({error})") from error
 
     def render(
-        self, messages: Sequence[Mapping[str, Any]], *, answer: bool = True, tools: Sequence[Any] | None = None, **more: Any
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        answer: bool = True,
+        tools: Sequence[Any] | None = None,
+        **more: Any,
     ) -> str:
         """The text of a chat; with ``answer`` it ends where the model is to answer.
 
@@ -66,7 +71,9 @@ def template_in(folder: Path, config: Mapping[str, Any], names: Mapping[str, str
 
 
 def _unusable(why: str) -> ZooError:
-    return ZooError("Z044", f"The model's chat template {why}.", "Check the roles and their order, or use plain prompts.")
+    return ZooError(
+        "Z044", f"The model's chat template {why}.", "Check the roles and their order, or use plain prompts."
+    )
 
 
 def _as_json(value: Any, indent: int | None = None, **_: Any) -> str:

@@ -62,7 +62,9 @@ def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own:
     folder = Path(folder)
     config = json_of(folder / "config.json")
     if not config.get("model_type"):
-        raise ZooError("Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format.")
+        raise ZooError(
+            "Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format."
+        )
     check_writes(folder, config)
     shape = shape_of(config) if own else None
     network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype)
@@ -141,11 +143,10 @@ def _foreign(folder: Path, dtype: torch.dtype) -> Any:
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
     try:
         with quiet():
-            network, told = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, output_loading_info=True, **options
-            )
+            found: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise _unfit(folder, f"transformers cannot load it ({str(error)[:200]})") from error
+    network, told = found
     missing = sorted(set(told["missing_keys"]))
     if missing or told.get("mismatched_keys"):
         raise _unfit(folder, f"{(missing or sorted(told['mismatched_keys']))[0]} is missing or of another shape")

@@ -72,7 +72,8 @@ def _nibbles(packed: Bytes) -> Bytes:
 
 def _fifth_bit(packed: Bytes) -> Bytes:
     """Bit i of four bytes, times 16, for number i of a block of 32."""
-    return np.unpackbits(np.ascontiguousarray(packed), axis=1, bitorder="little") << 4
+    bits = np.unpackbits(np.ascontiguousarray(packed), axis=1, bitorder="little")
+    return bits * np.uint8(16)
 
 
 def _scales_of_k(packed: Bytes) -> tuple[Floats, Floats]:

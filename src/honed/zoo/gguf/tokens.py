@@ -86,7 +86,9 @@ def _joined(file: Gguf, pieces: list[str], kinds: list[int]) -> Any:
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=own is None)
     core.pre_tokenizer = pre_tokenizers.Sequence([own, level]) if own else level
     core.decoder = decoders.ByteLevel()
-    core.add_special_tokens([AddedToken(pieces[one], normalized=False, special=True) for one in _of_kind(kinds, CONTROL)])
+    core.add_special_tokens(
+        [AddedToken(pieces[one], normalized=False, special=True) for one in _of_kind(kinds, CONTROL)]
+    )
     core.add_tokens([AddedToken(pieces[one], normalized=False) for one in _of_kind(kinds, PLAIN)])
     begin = _begin(file, False)
     if begin is not None:

@@ -49,10 +49,13 @@ def configuration(file: Gguf) -> dict[str, Any]:
 
 
 def _check_places(file: Gguf, kind: str) -> None:
-    scaled = file.facts.get(f"{kind}.rope.scaling.type", "none") != "none" or any(name in file.places for name in _DERIVED)
+    scaled = file.facts.get(f"{kind}.rope.scaling.type", "none") != "none" or any(
+        name in file.places for name in _DERIVED
+    )
     experts = file.facts.get(f"{kind}.expert_count", 0)
     if scaled or experts:
-        seen = f"The model in {file.path.name} {'mixes experts' if experts else 'stretches its places'}, which Honed does not read from GGUF."
+        what = "mixes experts" if experts else "stretches its places"
+        seen = f"The model in {file.path.name} {what}, which Honed does not read from GGUF."
         raise ZooError("Z042", seen, "Get the model in hub format (config.json and model.safetensors).")
 
 
@@ -76,11 +79,17 @@ def _gpt2_shape(file: Gguf) -> Any:
 
     from honed.networks.decoders.shape import gpt2
 
-    sizes = [int(_number(file, name)) for name in ("context_length", "embedding_length", "block_count", "attention.head_count")]
+    sizes = [
+        int(_number(file, name))
+        for name in ("context_length", "embedding_length", "block_count", "attention.head_count")
+    ]
     found = gpt2(_n_tokens(file), *sizes)
     hidden = int(_number(file, "feed_forward_length", 4 * sizes[1]))
     return replace(
-        found, hidden=hidden, epsilon=_epsilon(file, "attention.layer_norm_epsilon"), tied="output.weight" not in file.places
+        found,
+        hidden=hidden,
+        epsilon=_epsilon(file, "attention.layer_norm_epsilon"),
+        tied="output.weight" not in file.places,
     )
 
 
@@ -90,7 +99,9 @@ def _llama_shape(file: Gguf, kind: str) -> Any:
     width, heads = int(_number(file, "embedding_length")), int(_number(file, "attention.head_count"))
     head = int(_number(file, "attention.key_length", width // heads))
     if int(_number(file, "rope.dimension_count", head)) != head or head % 2:
-        raise ZooError("Z042", f"The model in {file.path.name} turns a part of each head only.", "Get it in hub format.")
+        raise ZooError(
+            "Z042", f"The model in {file.path.name} turns a part of each head only.", "Get it in hub format."
+        )
     return Shape(
         kind, _n_tokens(file), int(_number(file, "context_length")), width, int(_number(file, "block_count")), heads,
         int(_number(file, "attention.head_count_kv", heads)), head, int(_number(file, "feed_forward_length")),

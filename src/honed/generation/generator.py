@@ -1,0 +1,313 @@
+"""Requests that join and leave at every step, and what drives them: :class:`Generator`."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from honed.errors import GenerationError
+from honed.generation.beginnings import FEWEST, Beginnings
+from honed.generation.choosing import adjusted, chosen, log_shares
+from honed.generation.engine import open_reader
+from honed.generation.forms import Forms
+from honed.generation.reader import Logits
+from honed.generation.row import Row, shared
+from honed.generation.settings import Completion, Request, Settings, Token
+from honed.networks.decoders.loading import Loaded
+
+GUESSING_ROWS = 4
+"""With more texts at a time no tokens are guessed: reading them together gains more."""
+
+
+class Generator:
+    """Continues texts, many at a time.
+
+    ``generate`` answers a list of prompts. A server calls ``submit`` from any thread and lets one thread ``step`` (or
+    ``drive``); a :class:`Stream` gives tokens as they come and can be cancelled.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        A decoder with its vocabulary, by :func:`~honed.networks.decoders.loading.load_decoder`.
+    slots : int
+        Texts at a time.
+    context : int, optional
+        Tokens of a text at most, prompt included; what the model reads by default.
+    chunk : int
+        Tokens of prompts read in one step, so that running answers do not wait for long prompts.
+    engine : str
+        "onnx", "torch", "transformers", or "auto" for the fastest that computes this model here.
+    weights : str
+        "float32"; "bfloat16" (torch), "int8" or "int4" (onnx).
+    kept_mib : float
+        Memory for beginnings of texts that may come again.
+    """
+
+    def __init__(
+        self, loaded: Loaded, *, slots: int = 16, context: int | None = None, chunk: int = 512, engine: str = "auto",
+        weights: str = "float32", kept_mib: float = 64.0, threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.vocabulary = loaded.vocabulary
+        self.reader = open_reader(loaded, slots, context, engine, weights, threads)
+        self._chunk = max(1, chunk)
+        self._forms = Forms(loaded.vocabulary, self.reader.n_tokens)
+        self._beginnings = Beginnings(int(kept_mib * 2**20))
+        self._waiting: deque[Row] = deque()
+        self._rows: list[Row] = []
+        self._partial: Row | None = None
+        self._next = np.zeros(slots, np.int64)
+        self._places = np.zeros(slots, np.int64)
+        self._lock = threading.RLock()
+        self._work = threading.Condition(self._lock)
+        self._stepping = False
+        self._driver: int | None = None
+
+    @property
+    def n_running(self) -> int:
+        """Texts that hold a slot."""
+        return len(self._rows) + (self._partial is not None)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._waiting)
+
+    def submit(self, request: Request) -> Stream:
+        """Take a request; it begins at the next step with a free slot.
+
+        Raises
+        ------
+        GenerationError [G002, G003, G004, G005]
+            The prompt is too long, empty or no tokens of this model; the wanted form cannot be used.
+        """
+        row = self._row(request)
+        with self._work:
+            self._waiting.append(row)
+            self._work.notify()
+        return Stream(self, row)
+
+    def generate(self, prompts: Sequence[str | Sequence[int]], settings: Settings | None = None) -> list[Completion]:
+        """Answers to all prompts, in their order. Raises GenerationError as :meth:`submit`."""
+        streams = [self.submit(Request(prompt, settings or Settings())) for prompt in prompts]
+        return [stream.result() for stream in streams]
+
+    def step(self) -> bool:
+        """Read a piece of waiting prompts and write one token of every running text; False where nothing is left to do."""
+        with self._lock:
+            self._stepping = True
+            try:
+                self._admit()
+                if self._rows:
+                    self._advance()
+            finally:
+                self._stepping = False
+            return bool(self._rows or self._waiting or self._partial)
+
+    def drive(self, stop: threading.Event) -> None:
+        """Step as long as there is work and wait where there is none, until told to stop; for a thread of a server."""
+        self._driver = threading.get_ident()
+        try:
+            while not stop.is_set():
+                if not self.step():
+                    with self._work:
+                        if not (self._waiting or self._rows):
+                            self._work.wait(timeout=0.1)
+        finally:
+            self._driver = None
+
+    def cancel(self, row: Row) -> None:
+        """End a request; its slot is free when this returns (inside a callback: when the step ends)."""
+        with self._lock:
+            if row.finish is not None:
+                return
+            row.end("cancelled")
+            if self._stepping:
+                return
+            if row in self._waiting:
+                self._waiting.remove(row)
+            elif row is self._partial:
+                self._partial = None
+            elif row in self._rows:
+                self._remove(self._rows.index(row))
+
+    def _row(self, request: Request) -> Row:
+        prompt, reader = request.prompt, self.reader
+        ids = self.vocabulary.encode(prompt) if isinstance(prompt, str) else list(prompt)
+        if not ids or min(ids) < 0 or max(ids) >= reader.n_tokens:
+            seen = f"A token of the prompt is not from 0 to {reader.n_tokens - 1}." if ids else "The prompt is empty."
+            raise GenerationError("G003", seen, "Give a text, or tokens of this model.")
+        if len(ids) >= reader.context:
+            seen = f"The prompt has {len(ids):,} tokens; with the answer at most {reader.context:,} fit."
+            raise GenerationError("G002", seen, "Shorten the prompt.")
+        if max(request.settings.logit_bias, default=0) >= reader.n_tokens:
+            raise GenerationError("G003", "logit_bias names a token that this model does not have.", "Check the ids.")
+        form = self._forms.form(request.settings) if request.settings.constrained else None
+        return Row(request, ids, self.vocabulary, reader.context - len(ids), form)
+
+    def _admit(self) -> None:
+        """Read prompts, the first that came first, up to a chunk of tokens; whole ones get their first token."""
+        left = self._chunk
+        while left > 0:
+            row = self._partial or self._begun()
+            if row is None:
+                return
+            slot, end = len(self._rows), min(row.n_prompt, row.done + left)
+            logits = self.reader.read(slot, row.ids[row.done : end], row.done)
+            left -= end - row.done
+            row.done = end
+            if end < row.n_prompt:
+                self._partial = row
+                return
+            self._partial = None
+            self._rows.append(row)
+            self._places[slot] = row.done
+            self._write(logits, [row], slot)
+
+    def _begun(self) -> Row | None:
+        """The next waiting row, with what is known of its beginning put into the next slot."""
+        while self._waiting and self._waiting[0].finish is not None:
+            self._waiting.popleft()
+        if not self._waiting or len(self._rows) == self.reader.slots:
+            return None
+        row = self._waiting.popleft()
+        if self.reader.keeps:
+            self._reuse(row, len(self._rows))
+        return row
+
+    def _reuse(self, row: Row, slot: int) -> None:
+        most = row.n_prompt - 1
+        kept_n, kept = self._beginnings.find(row.ids) if len(self._beginnings) else (0, None)
+        best, live_n = 0, 0
+        for place, other in enumerate(self._rows):
+            n = min(shared(row.ids, other.ids), other.done)
+            if n > live_n:
+                best, live_n = place, n
+        n = min(max(kept_n, live_n), most)
+        if n < FEWEST:
+            return
+        if live_n >= kept_n:
+            self.reader.copy(best, slot, n)
+        else:
+            self.reader.restore(slot, kept, n)
+        row.done = row.reused = n
+
+    def _advance(self) -> None:
+        rows = self._rows
+        if len(rows) <= GUESSING_ROWS and self.reader.rewinds and any(row.settings.look_up for row in rows):
+            if self._advance_guessing():
+                return
+            rows = self._rows
+        n = len(rows)
+        logits = self.reader.step(self._next[:n], self._places[:n])
+        for row in rows:
+            row.done += 1
+        self._places[:n] += 1
+        self._write(logits, rows, 0)
+
+    def _write(self, logits: Logits, rows: list[Row], first: int) -> None:
+        """Choose the next token of rows that stand in slots from ``first`` on, and take out those that end."""
+        if all(row.plain for row in rows):
+            ids: list[int] = logits.argmax(axis=1).tolist()
+            ended = [place for place, (row, token) in enumerate(zip(rows, ids, strict=True)) if row.take(token)]
+        else:
+            ids = chosen(adjusted(logits, rows), rows)
+            ended = [
+                place
+                for place, (row, token) in enumerate(zip(rows, ids, strict=True))
+                if _taken(row, token, logits[place])
+            ]
+        self._next[first : first + len(rows)] = ids
+        for place in reversed(ended):
+            self._remove(first + place)
+
+    def _advance_guessing(self) -> bool:
+        """One pass for each row over guessed tokens, as far as they are what the model writes; False where none were guessed."""
+        guesses = [self._guess(row) for row in self._rows]
+        if not any(guesses):
+            return False
+        ended = []
+        for slot, (row, guess) in enumerate(zip(self._rows, guesses, strict=True)):
+            logits = self.reader.read(slot, [int(self._next[slot]), *guess], row.done, every=True)
+            for place, wanted in enumerate([*guess, None]):
+                one = logits[place : place + 1]
+                token = chosen(one if row.plain else adjusted(one, [row]), [row])[0]
+                row.done += 1
+                self._next[slot], self._places[slot] = token, row.done
+                if _taken(row, token, logits[place]):
+                    ended.append(slot)
+                    break
+                if token != wanted:
+                    break
+        for slot in reversed(ended):
+            self._remove(slot)
+        return True
+
+    def _guess(self, row: Row) -> list[int]:
+        most = min(row.settings.look_up, row.limit - len(row.ids) - 1, self.reader.context - row.done - 2)
+        return row.guess(most) if most > 0 and row.settings.temperature == 0 and row.form is None else []
+
+    def _remove(self, slot: int) -> None:
+        """Free a slot: what was read is kept for texts that begin alike, the last text moves into the gap."""
+        row, reader = self._rows[slot], self.reader
+        known = row.ids[: row.done]
+        if reader.keeps and self._beginnings.most_bytes and self._beginnings.wants(known):
+            self._beginnings.keep(known, reader.kept(slot, len(known)))
+        last = len(self._rows) - 1
+        if slot != last:
+            moved = self._rows[last]
+            reader.copy(last, slot, moved.done)
+            self._rows[slot] = moved
+            self._next[slot], self._places[slot] = self._next[last], self._places[last]
+        self._rows.pop()
+        if self._partial is not None:
+            reader.copy(last + 1, last, self._partial.done)
+
+
+def _taken(row: Row, token: int, logits: Any) -> bool:
+    """Write a token, with its probability where that is wanted."""
+    if row.raw:
+        return row.take(token, *log_shares(logits, token, row.settings.logprobs or 0))
+    return row.take(token)
+
+
+class Stream:
+    """The answer to one request, token by token.
+
+    Iterating steps the generator where no other thread drives it.
+    """
+
+    def __init__(self, generator: Generator, row: Row) -> None:
+        self._generator, self._row = generator, row
+
+    def __iter__(self) -> Iterator[Token]:
+        """Tokens as they come; one with the id -1 shows text that was held back until the end."""
+        while True:
+            self._until_ready()
+            token = self._row.ready.get()
+            if token is None:
+                return
+            yield token
+
+    def _until_ready(self) -> None:
+        while self._row.ready.empty() and self._generator._driver in (None, threading.get_ident()):
+            self._generator.step()
+
+    @property
+    def finished(self) -> bool:
+        """True once no more tokens come."""
+        return self._row.finish is not None
+
+    def result(self) -> Completion:
+        """Wait for the end and give the whole answer."""
+        if self._row.finish is None:
+            for _ in self:
+                pass
+        return self._row.completion()
+
+    def cancel(self) -> None:
+        """End it; its slot is freed at once."""
+        self._generator.cancel(self._row)
