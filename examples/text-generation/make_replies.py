@@ -60,7 +60,9 @@ def rows(n: int, seed: int = 11) -> list[dict[str, str]]:
         slots = {"p": rng.choice(PLACES).format(n=rng.randint(1, 99)), "d": rng.choice(devices)}
         if "{p}" in reply:
             asked = [text for text in asked if "{p}" in text]
-        ticket = " ".join(part for part in (rng.choice(OPENINGS), rng.choice(asked).format(**slots), rng.choice(CLOSINGS)) if part)
+        ticket = " ".join(
+            part for part in (rng.choice(OPENINGS), rng.choice(asked).format(**slots), rng.choice(CLOSINGS)) if part
+        )
         found.append({"ticket": ticket.lower() if rng.random() < 0.2 else ticket, "reply": reply.format(**slots)})
     return found
 

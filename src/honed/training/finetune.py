@@ -104,7 +104,8 @@ class FineTuneRecipe(Recipe):
 def _keep_for_eject(folder: Path, head: dict[str, Array], plan: Plan, losses: list[float]) -> None:
     """What a script needs to repeat this training, and the losses it must then have."""
     with whole_file(folder / "head.npz") as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **head)
+        arrays: dict[str, Any] = head
+        np.savez(stream, **arrays)
     write_json(folder / "plan.json", dataclasses.asdict(plan))
     write_json(folder / "losses.json", losses)
 

@@ -16,7 +16,7 @@ from honed.training.candidate import Candidate, saved
 from honed.training.contrastive import ContrastiveRecipe
 from honed.training.finetune import HELD_OUT, FineTuneRecipe
 from honed.training.measure import estimate, utility
-from honed.training.recipe import BaselineRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
+from honed.training.recipe import BaselineRecipe, FewShotRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
 from honed.training.session import Part, Session, joined
 from honed.training.soup import SoupRecipe, mixed
 
@@ -103,6 +103,8 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
         yield BaselineRecipe(baseline)
     if facts.zero_shot and last >= 1:
         yield ZeroShotRecipe(session.task.zero_shot_title)
+    if facts.few_shot and last >= 1:
+        yield FewShotRecipe()
     if head and last >= 2:
         yield ProbeRecipe()
     if facts.contrastive and last >= 3:

@@ -176,9 +176,7 @@ def _check_costs(prepared: Prepared) -> None:
     strange = [label for label in getattr(prepared.settings, "costs", {}) if label not in labels]
     if strange:
         close = difflib.get_close_matches(strange[0], labels, n=1)
-        hint = (
-            f'Did you mean "{close[0]}"?' if close else f"Labels: {', '.join(labels[:12]) or 'none'}."
-        )
+        hint = f'Did you mean "{close[0]}"?' if close else f"Labels: {', '.join(labels[:12]) or 'none'}."
         raise ConfigError("C003", f'There is no label "{strange[0]}" that a cost could be for.', hint)
 
 

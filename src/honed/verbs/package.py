@@ -33,7 +33,7 @@ def model_of(
     decision = session.task.fit_decision(candidate.outputs, truth, session.problem, session.settings)
     base = session.base.provenance() if session.base else {}
     trained = {
-        "base": base if candidate.predictor.kind == "network" else {},
+        "base": base if hasattr(candidate.predictor, "network") else {},
         "rung": candidate.title,
         "data": {"source": prepared.table.source, "digest": prepared.table.digest, "n_train": len(session.train)},
         "seed": session.seed,

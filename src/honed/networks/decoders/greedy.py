@@ -82,13 +82,12 @@ def continued(
         logits, place = decoder.logits(state[:, 0]), place + 1
     counts = [len(tokens) + end for tokens, end in zip(written, ended, strict=True)]
     return [
-        Continued(tokens, total / max(1, n), end) for tokens, total, n, end in zip(written, sure, counts, ended, strict=True)
+        Continued(tokens, total / max(1, n), end)
+        for tokens, total, n, end in zip(written, sure, counts, ended, strict=True)
     ]
 
 
-def _read(
-    decoder: Decoder, kept: Kept, tokens: torch.Tensor, places: torch.Tensor, seen: int
-) -> torch.Tensor:
+def _read(decoder: Decoder, kept: Kept, tokens: torch.Tensor, places: torch.Tensor, seen: int) -> torch.Tensor:
     kept.places, kept.seen = places, seen
     back = places[:, None, :, None] - torch.arange(seen, device=tokens.device)
     mask = back >= 0

@@ -31,8 +31,8 @@ class Layout:
     chat: bool = False
 
     def asked(self, row: Sequence[str]) -> str:
-        """A row as one text."""
-        if len(self.names) == 1:
+        """A row as one text; one that was put together already stays as it is."""
+        if len(row) == 1:
             return str(row[0])
         return BREAK.join(f"{name}: {value}" for name, value in zip(self.names, row, strict=True))
 

@@ -11,9 +11,7 @@ NOTHING = -100
 """Stands where nothing is to be learnt."""
 
 
-def laid(
-    texts: Sequence[tuple[list[int], list[int]]], most: int
-) -> dict[str, torch.Tensor]:
+def laid(texts: Sequence[tuple[list[int], list[int]]], most: int) -> dict[str, torch.Tensor]:
     """Rows of texts, packed as tightly as first-fit allows, longest first.
 
     Parameters

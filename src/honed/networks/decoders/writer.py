@@ -96,14 +96,28 @@ class Writer(nn.Module):
         """Tokens read and written at most."""
         return int(self.backbone.shape.context)
 
-    def encode(self, inputs: Sequence[Input]) -> list[Encoded]:
-        """Prompts as tokens; one too long for the context loses its beginning."""
+    def encode(
+        self, inputs: Sequence[Input], shots: Sequence[Sequence[tuple[Input, str]]] | None = None
+    ) -> list[Encoded]:
+        """Prompts as tokens; one too long for the context loses its beginning.
+
+        ``shots`` are, for each row, rows with their texts that are shown before it, as many of the last as fit into half of
+        the context.
+        """
         room = self.context - self.most_tokens
         found = []
-        for row in inputs:
-            tokens = self.layout.prompt(self.vocabulary, row if isinstance(row, tuple | list) else (row,))
+        for k, row in enumerate(inputs):
+            tokens = self._prompt(row, list(shots[k]) if shots else [])
             found.append({"tokens": tokens[-room:], "length": min(len(tokens), room) + self.most_tokens // 2})
         return found
+
+    def _prompt(self, row: Input, shots: list[tuple[Input, str]]) -> list[int]:
+        own = tuple(row) if isinstance(row, tuple | list) else (row,)
+        while True:
+            tokens = self.layout.prompt(self.vocabulary, own, shots)
+            if not shots or len(tokens) <= self.context // 2:
+                return tokens
+            shots = shots[1:]
 
     def collate(self, encoded: Sequence[Encoded]) -> Batch:
         """``tokens`` (n, longest), padded on the right, and ``lengths`` (n,)."""
@@ -158,7 +172,9 @@ class Writer(nn.Module):
             part = slice(start, start + 32)
             batch, wanted = self.collate_varied(encoded[part], targets[part], np.random.default_rng(0))
             logits = self({name: value.to(device) for name, value in batch.items()})
-            losses = nn.functional.cross_entropy(logits.float(), torch.as_tensor(wanted, device=device), reduction="sum")
+            losses = nn.functional.cross_entropy(
+                logits.float(), torch.as_tensor(wanted, device=device), reduction="sum"
+            )
             total, n = total + float(losses), n + len(wanted)
         self.train()
         return -total / max(1, n)
@@ -183,7 +199,9 @@ def load_writer(folder: Path) -> Writer:
         facts = read_json(folder / FACTS)
         loaded = load_decoder(folder)
     except (OSError, ZooError) as error:
-        raise BundleError("B020", f"The decoder in {folder} cannot be read: {error}", "Take an undamaged copy of the bundle.") from error
+        raise BundleError(
+            "B020", f"The decoder in {folder} cannot be read: {error}", "Take an undamaged copy of the bundle."
+        ) from error
     layout = Layout.from_dict(facts["layout"])
     sizes = {"most_bytes": int(facts["most_bytes"]), "most_tokens": int(facts["most_tokens"])}
     return Writer(loaded.network, loaded.vocabulary, layout, **sizes).eval()

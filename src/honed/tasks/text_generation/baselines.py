@@ -67,6 +67,11 @@ class NearestText:
             found += [np.argsort(-row, kind="stable")[:n].tolist() for row in dense]
         return found
 
+    @staticmethod
+    def text_of(row: Input) -> str:
+        """A row as one text."""
+        return _one(row)
+
     def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
         """The text of the nearest row for each input."""
         found = pack([self.texts[near[0]] for near in self.nearest(inputs, 1)], self.width)

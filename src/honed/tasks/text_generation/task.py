@@ -44,7 +44,7 @@ class TextGeneration(Task):
     name: ClassVar[str] = "text-generation"
     version: ClassVar[int] = 1
     facts: ClassVar[Facts] = Facts(
-        ("text",), "text", False, validate.MIN_ROWS, zero_shot=True, automatic=True, bases="decoder", whole=True
+        ("text",), "text", False, validate.MIN_ROWS, zero_shot=True, automatic=True, bases="decoder", whole=True, few_shot=True
     )  # fmt: skip
     config: ClassVar[type] = TextGenerationConfig
     zero_shot_title: ClassVar[str] = "what the base writes by itself, nothing learnt"
@@ -80,7 +80,9 @@ class TextGeneration(Task):
     def targets(self, table: Table, problem: Problem) -> Array:
         need_columns(table, [problem.target], "which holds the truth")
         found = np.empty(table.n_rows, dtype=object)
-        for row, (there, text) in enumerate(zip(table.column(problem.target), table.texts(problem.target), strict=True)):
+        for row, (there, text) in enumerate(
+            zip(table.column(problem.target), table.texts(problem.target), strict=True)
+        ):
             found[row] = text if there is not None and text.strip() else None
         return found
 
@@ -116,14 +118,24 @@ class TextGeneration(Task):
         """Nothing is changed: the base writes as it came."""
         return {}
 
+    def shown(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem) -> Predictor | None:
+        """The rows most alike are shown in the prompt, as GPT-3 made it known (Brown et al., 2020)."""
+        from honed.tasks.text_generation.baselines import NearestText
+        from honed.tasks.text_generation.shown import ShownPredictor
+
+        return ShownPredictor(network, NearestText.fit(inputs, targets, problem, 0))
+
     def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
         from honed.networks.decoders.writer import load_writer
         from honed.networks.engine import NetworkPredictor
         from honed.tasks.text_generation.baselines import NearestText, UsualText
+        from honed.tasks.text_generation.shown import ShownPredictor
 
         if kind == NetworkPredictor.kind:
             return NetworkPredictor(load_writer(folder))
-        known: dict[str, Any] = {UsualText.kind: UsualText, NearestText.kind: NearestText}
+        known: dict[str, Any] = {
+            UsualText.kind: UsualText, NearestText.kind: NearestText, ShownPredictor.kind: ShownPredictor,
+        }  # fmt: skip
         predictor: Predictor = known[kind].load(folder, problem)
         return predictor
 
@@ -158,4 +170,3 @@ class TextGeneration(Task):
 
     def sample(self) -> Sample:
         return sample()
-

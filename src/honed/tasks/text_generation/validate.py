@@ -36,4 +36,4 @@ def _check_target(table: Table, roles: Roles) -> list[Finding]:
     if not long:
         return []
     message = f'{counted(long, "text")} in "{target}" longer than {LONG:,} bytes are cut there.'
-    return [Finding("D028", "issue", message, "Shorten them, or divide them into several rows.", columns=(target,))]
+    return [Finding("D190", "issue", message, "Shorten them, or divide them into several rows.", columns=(target,))]

@@ -1,0 +1,66 @@
+"""Few-shot: rows with their texts are shown in the prompt, those most alike to the row at hand; nothing is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from honed.files import read_json, write_json
+from honed.networks.engine import run_encoded
+from honed.tasks.contract import Array, Input, Problem
+from honed.tasks.text_generation.baselines import NearestText
+
+MOST_SHOTS = 8
+FACTS = "shown.json"
+CHUNK = 256
+
+
+class ShownPredictor:
+    """A network that writes, with rows to show it; the rows travel with the model.
+
+    Parameters
+    ----------
+    network : Writer
+    nearest : NearestText
+        The rows and their texts.
+    n : int
+        How many are shown, fewer where they do not fit into half of the context.
+    """
+
+    kind = "few-shot"
+
+    def __init__(self, network: Any, nearest: NearestText, n: int = MOST_SHOTS) -> None:
+        self.network, self.nearest, self.n = network, nearest, n
+
+    def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
+        """Packed texts, one row for each input."""
+        import numpy as np
+
+        found = [np.zeros((0, self.network.n_outputs), dtype=np.float32)]
+        for start in range(0, len(inputs), CHUNK):
+            part = inputs[start : start + CHUNK]
+            near = self.nearest.nearest(part, self.n + 1)
+            shots = [self._shots(row, places) for row, places in zip(part, near, strict=True)]
+            encoded = self.network.encode(part, shots)
+            found.append(run_encoded(self.network, encoded, self.network, advance=advance))
+        return np.concatenate(found)
+
+    def _shots(self, row: Input, places: list[int]) -> list[tuple[Input, str]]:
+        """The nearest last, right before the row itself; a row is never shown itself."""
+        own = self.nearest.text_of(row)
+        pairs = [((self.nearest.rows[k],), self.nearest.texts[k]) for k in places if self.nearest.rows[k] != own]
+        return pairs[: self.n][::-1]
+
+    def save(self, folder: Path) -> None:
+        """The network, and the rows that are shown."""
+        self.network.save(folder)
+        self.nearest.save(folder)
+        write_json(folder / FACTS, {"n": self.n})
+
+    @classmethod
+    def load(cls, folder: Path, problem: Problem) -> ShownPredictor:
+        """Read back what :meth:`save` wrote."""
+        from honed.networks.decoders.writer import load_writer
+
+        return cls(load_writer(folder), NearestText.load(folder, problem), int(read_json(folder / FACTS)["n"]))

@@ -1,0 +1,78 @@
+"""Text generation from a table to a bundle: the ladder, the report, predictions in files, and the run written out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pytest
+
+import honed
+from honed.tasks.registry import get_task
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A finished run on the task's own sample, twice as many rows, and the file it learnt from."""
+    folder, sample = tmp_path_factory.mktemp("writing"), get_task("text-generation").sample()
+    rows = pa.concat_tables([sample.table.arrow] * 2)
+    numbers = pa.array([f"{text} {k}" for k, text in enumerate(rows.column("ticket").to_pylist())])
+    source = folder / "replies.csv"
+    pc.write_csv(pa.table({"ticket": numbers, "reply": rows.column("reply")}), source)
+    settings = {"task": "text-generation", "training.race": 1, "training.epochs": 30, "training.precision": "fp32"}
+    honed.finetune(source, base=str(sample.base), out=folder / "runs", settings=settings)
+    return folder / "runs" / "replies", source
+
+
+def test_the_ladder_ends_with_what_learnt_to_write(run: tuple[Path, Path]) -> None:
+    report = json.loads((run[0] / "report.json").read_text())
+    rungs = {line["name"]: line for line in report["ladder"]}
+    assert set(rungs) == {"usual-text", "nearest-text", "zero-shot", "few-shot", "fine-tune"}
+    assert rungs["fine-tune"]["best"] and rungs["fine-tune"]["score"]["value"] > 0.9
+    assert rungs["zero-shot"]["score"]["value"] < 0.2
+    evaluation = report["evaluation"]
+    assert evaluation["metrics"][0]["name"] == "exact_match" and report["task"] == "text-generation"
+    assert [detail["title"] for detail in evaluation["details"]] == ["What was written"]
+    assert (run[0] / "report.html").read_text().count("What was written") == 1
+
+
+def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path], tmp_path: Path) -> None:
+    model = honed.Model.load(run[0] / "model")
+    texts = model.predict(["router cable please", "toner jam help"])
+    assert texts == ["please restart the router", "we refill the printer today"]
+    assert "a text" in repr(model)
+    done = subprocess.run(
+        [sys.executable, "-m", "honed", "predict", str(run[0] / "model"), "-", "--out", str(tmp_path / "out.jsonl")],
+        input='{"ticket": "router cable please"}\n{"ticket": "toner jam help"}\n', text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    assert "Most frequent" not in done.stderr
+    found = [json.loads(line)["prediction"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert found == texts
+
+
+def test_the_bundle_is_a_folder_of_transformers(run: tuple[Path, Path]) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, model = run[0] / "model", honed.Model.load(run[0] / "model")
+    tokenizer, theirs = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    network = model.predictor.network  # type: ignore[attr-defined]
+    prompt = network.encode([("router cable please",)])[0]["tokens"]
+    import torch
+
+    written = theirs.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[0, len(prompt) :]
+    assert tokenizer.decode(written, skip_special_tokens=True) == model.predict(["router cable please"])[0]
+
+
+def test_monitoring_judges_texts_that_come_with_their_truth(run: tuple[Path, Path]) -> None:
+    found = honed.monitor(run[0] / "model", data=run[1], window="50rows")
+    assert found.real is not None and found.real.value > 0.9
+
+
+def test_without_a_base_it_says_what_to_do(run: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(honed.errors.ZooError, match="Z025"):
+        honed.finetune(run[1], task="text-generation", out=tmp_path)
+    assert not list(tmp_path.iterdir())
