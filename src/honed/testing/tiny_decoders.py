@@ -1,0 +1,73 @@
+"""Tiny random decoders in hub format with a byte-level tokenizer, for tests of Honed and of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from honed.testing.tiny_models import SENTENCES
+
+_LLAMA: dict[str, Any] = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+}  # fmt: skip
+_GPT2: dict[str, Any] = {"n_positions": 128, "n_embd": 32, "n_layer": 2, "n_head": 4}
+SIZES: dict[str, dict[str, Any]] = {
+    "gpt2": _GPT2,
+    "llama": _LLAMA,
+    "mistral": {**_LLAMA, "sliding_window": 12},
+    "qwen2": _LLAMA,
+    "qwen3": {**_LLAMA, "head_dim": 16},
+    "gpt_neox": {**_LLAMA, "num_key_value_heads": 4},
+    "opt": {"hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
+            "word_embed_proj_dim": 32},
+    "gpt_neo": {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]],
+                "max_position_embeddings": 128, "window_size": 16},
+    "phi": {**_LLAMA, "num_key_value_heads": 4},
+}  # fmt: skip
+"""Sizes by ``model_type``."""
+
+
+def tiny_decoder(
+    kind: str,
+    folder: Path,
+    *,
+    sentences: Sequence[str] = SENTENCES,
+    n_tokens: int = 320,
+    seed: int = 0,
+    shard: str = "1GB",
+) -> Path:
+    """Write a tiny decoder of an architecture, its weights large enough that no two tokens are nearly alike; returns the folder."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    from honed.networks.encoder import quiet
+
+    core = tiny_tokenizer(sentences, n_tokens)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>")  # type: ignore[no-untyped-call]
+    ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ends, **SIZES[kind])
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: Any = AutoModelForCausalLM.from_config(config)
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+        model.save_pretrained(folder, max_shard_size=shard)
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_tokenizer(sentences: Sequence[str] = SENTENCES, n_tokens: int = 320) -> Any:
+    """A byte-level tokenizer with joined pairs of the sentences; 0 begins and 1 ends a text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=n_tokens, special_tokens=["<s>", "</s>"], initial_alphabet=letters, show_progress=False
+    )
+    core.train_from_iterator(sentences, trainer)
+    return core
