@@ -11,10 +11,14 @@ import torch
 from hypothesis import given as for_all
 from hypothesis import strategies
 
+from honed.data.chats import as_text, messages_in
+from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
+from honed.data.stream import open_batches
 from honed.data.table import Table
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
+from honed.networks.decoders.chat import ChatTemplate
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.layout import Layout
@@ -30,7 +34,7 @@ from honed.tasks.text_generation.decisions import decode, fit_decision
 from honed.tasks.text_generation.judging import TextJudging, wrong_numbers
 from honed.tasks.text_generation.scores import MeanLikeness, deciding
 from honed.tasks.text_generation.shown import ShownPredictor
-from honed.testing.tiny_models import tiny_decoder
+from honed.testing.tiny_decoders import tiny_word_decoder
 
 PROBLEM = Problem("text-generation", "text", ("ticket",), "reply", (), "chrf", {"most_bytes": 40})
 
@@ -109,7 +113,7 @@ def test_greedy_writing_is_that_of_reading_all_anew(window: int) -> None:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_decoder(
+    return tiny_word_decoder(
         tmp_path_factory.mktemp("decoder") / "tiny", words=["my", "printer", "router", "is", "broken", "again"]
     )
 
@@ -251,3 +255,35 @@ def test_bad_texts_are_told(replies: list[str | None], code: str) -> None:
     roles = infer_roles(table, target="reply", text=["ticket"])
     task = get_task("text-generation")
     assert code in {finding.code for finding in task.validate(table, roles, task.config())}
+
+
+CHAT = [
+    {"role": "user", "content": "my printer\nis broken"},
+    {"role": "assistant", "content": "again"},
+    {"role": "user", "content": "router: my"},
+]
+
+
+def test_chats_become_what_was_said_and_the_answer(tmp_path: Path) -> None:
+    """From memory, from a file, and batch by batch."""
+    import json
+
+    rows = [{"id": 1, "messages": [*CHAT, {"role": "assistant", "content": "broken"}]}, {"id": 2, "messages": CHAT}]
+    text = "user: my printer\nis broken\nassistant: again\nuser: router: my"
+    (tmp_path / "chats.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    for table in (read_table(rows), read_table(tmp_path / "chats.jsonl")):
+        assert table.column("prompt") == [text, text] and table.column("completion") == ["broken", None]
+        assert table.names == ["id", "prompt", "completion"]
+    with open_batches(tmp_path / "chats.jsonl", batch_rows=1) as batches:
+        assert [batch.column("completion").to_pylist() for batch in batches] == [["broken"], [None]]
+    assert messages_in(text) == CHAT and messages_in("hello") == [{"role": "user", "content": "hello"}]
+
+
+def test_a_chat_is_written_by_the_template_of_the_model(base: Path) -> None:
+    vocabulary = vocabulary_in(base)
+    source = "{% for message in messages %}{{ message.role }}\n{{ message.content }}\n{% endfor %}"
+    vocabulary.chat = ChatTemplate(source, {})
+    layout = Layout(("prompt",), "is", chat=True, messages=True)
+    rendered = vocabulary.chat.render([{"role": "system", "content": "is"}, *CHAT])
+    assert layout.prompt(vocabulary, (as_text(CHAT),)) == vocabulary.encode(rendered, special=False)
+    assert Layout.from_dict(layout.as_dict()) == layout

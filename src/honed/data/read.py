@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from honed.data import sniff
+from honed.data.chats import with_chats
 from honed.data.delimited import read_delimited
 from honed.data.frames import array, digest_of, from_memory
 from honed.data.picture_paths import with_pictures
@@ -49,7 +50,7 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         return source
     if not isinstance(source, str | Path):
         arrow, kind = from_memory(source)
-        arrow = unique_names(arrow)
+        arrow = with_chats(unique_names(arrow))
         return _checked(Table(arrow, kind if name == "data" else name, digest_of(arrow), {"format": kind}))
     path = Path(source).expanduser()
     if path.is_dir() or _is_annotations(path):
@@ -58,7 +59,7 @@ def read_table(source: Any, *, name: str = "data") -> Table:
         return Table(one_picture(path), path.name, sha256(path), {"format": "one picture"})
     with readable(path), plain_file(path) as plain:
         arrow, reading = _read_file(plain, path.name)
-        table = _checked(Table(unique_names(arrow), path.name, sha256(path), reading))
+        table = _checked(Table(with_chats(unique_names(arrow)), path.name, sha256(path), reading))
         return with_pictures(table, path.parent)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from honed.data import delimited, sniff
+from honed.data.chats import with_chats
 from honed.data.frames import from_memory
 from honed.data.picture_paths import Resolver
 from honed.data.pictures.kinds import is_picture_name
@@ -55,7 +56,7 @@ class BatchSource:
             resolved = Resolver(self.source.parent) if isinstance(self.source, Path) else None
             for batch in self._batches:
                 if batch.num_rows:
-                    named = batch.rename_columns(self.names)
+                    named = with_chats(batch.rename_columns(self.names))
                     yield named if resolved is None else resolved(named)
 
     def _open(self) -> Iterator[pa.RecordBatch]:

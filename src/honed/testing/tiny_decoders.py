@@ -71,3 +71,32 @@ def tiny_tokenizer(sentences: Sequence[str] = SENTENCES, n_tokens: int = 320) ->
     )
     core.train_from_iterator(sentences, trainer)
     return core
+
+
+def tiny_word_decoder(folder: Path, *, words: Sequence[str] = (), seed: int = 0) -> Path:
+    """Write a tiny decoder of the Llama architecture with a tokenizer that knows the words; returns the folder."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    from honed.networks.decoders.decoder import Decoder
+    from honed.networks.decoders.loading import save_decoder
+    from honed.networks.decoders.shape import Shape
+    from honed.networks.decoders.vocabulary import Vocabulary
+
+    known = words or [word for sentence in SENTENCES for word in sentence.split()]
+    tokens = ["[UNK]", "<s>", "</s>", "\n", *dict.fromkeys(f" {word}" for word in known), *dict.fromkeys(known)]
+    core = Tokenizer(models.WordLevel({token: place for place, token in enumerate(tokens)}, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Split(_words_apart(), "isolated")
+    core.decoder = decoders.Fuse()
+    core.add_special_tokens(["<s>", "</s>"])
+    shape = Shape("llama", len(tokens), 96, 48, 2, 4, 4, 12, 96, tied=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        save_decoder(Decoder(shape), Vocabulary(core, begin=1, ends=[2]), folder)
+    return folder
+
+
+def _words_apart() -> Any:
+    from tokenizers import Regex
+
+    return Regex(r"\n| ?[^\s]+|\s")

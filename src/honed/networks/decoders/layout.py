@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from honed.data.chats import messages_in
 from honed.networks.decoders.vocabulary import Vocabulary
 
 BREAK = "\n"
@@ -23,12 +24,15 @@ class Layout:
     instruction : str
         Said before every row; "" for nothing.
     chat : bool
-        Rows are messages of a user, in the words of the model's chat template.
+        Rows are written in the words of the model's chat template.
+    messages : bool
+        A row is itself a chat, each message beginning a line with its role.
     """
 
     names: tuple[str, ...]
     instruction: str = ""
     chat: bool = False
+    messages: bool = False
 
     def asked(self, row: Sequence[str]) -> str:
         """A row as one text; one that was put together already stays as it is."""
@@ -41,19 +45,27 @@ class Layout:
         if self.chat:
             told: list[dict[str, str]] = [{"role": "system", "content": self.instruction}] if self.instruction else []
             for one, text in shots:
-                told += [{"role": "user", "content": self.asked(one)}, {"role": "assistant", "content": text}]
-            return vocabulary.chat_prompt([*told, {"role": "user", "content": self.asked(row)}])
+                told += [*self._said(one), {"role": "assistant", "content": text}]
+            return vocabulary.chat_prompt([*told, *self._said(row)])
         before = [self.instruction] if self.instruction else []
         parts = [f"{self.asked(one)}{BREAK}{text}{BREAK}" for one, text in shots]
         whole = BREAK.join([*before, *parts, self.asked(row)]) + BREAK
         begin = [vocabulary.begin] if vocabulary.begin is not None else []
         return begin + vocabulary.encode(whole, special=False)
 
+    def _said(self, row: Sequence[str]) -> list[dict[str, str]]:
+        return messages_in(self.asked(row)) if self.messages else [{"role": "user", "content": self.asked(row)}]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"names": list(self.names), "instruction": self.instruction, "chat": self.chat}
+        return {
+            "names": list(self.names),
+            "instruction": self.instruction,
+            "chat": self.chat,
+            "messages": self.messages,
+        }
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Layout:
         """The inverse of :meth:`as_dict`."""
-        return cls(tuple(fields["names"]), fields["instruction"], fields["chat"])
+        return cls(tuple(fields["names"]), fields["instruction"], fields["chat"], fields["messages"])

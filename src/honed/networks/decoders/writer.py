@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +67,7 @@ class Writer(nn.Module):
         loaded = load_decoder(folder)
         _check(loaded, folder)
         vocabulary = loaded.vocabulary
-        own = Layout(layout.names, layout.instruction, vocabulary.chat is not None)
+        own = replace(layout, chat=vocabulary.chat is not None)
         rate = len(SAMPLE.encode()) / max(1, len(vocabulary.encode(SAMPLE, special=False)))
         most = most_tokens or min(int(SPARE * most_bytes / max(1.0, rate)) + 1, most_bytes + 1)
         return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, loaded.context // 2))

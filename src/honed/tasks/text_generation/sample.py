@@ -32,8 +32,8 @@ def sample() -> Sample:
 
 @cache
 def _tiny_base() -> Path:
-    from honed.testing.tiny_models import tiny_decoder
+    from honed.testing.tiny_decoders import tiny_word_decoder
 
     folder = Path(tempfile.mkdtemp(prefix="honed-tiny-")) / "tiny-decoder"
     words = [*FILLERS, *(word for words in WORDS.values() for word in words), *" ".join(REPLIES.values()).split()]
-    return tiny_decoder(folder, words=words)
+    return tiny_word_decoder(folder, words=words)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from honed.data.chats import begins_with_role
 from honed.data.split import SplitHint
 from honed.data.table import Roles, Table, need_columns
 from honed.finding import Finding, stop_at_blockers
@@ -34,7 +35,7 @@ from honed.tasks.text_generation.settings import TextGenerationConfig
 if TYPE_CHECKING:
     from honed.zoo.base import Base
 
-SPARE = 1.25
+SPARE, LOOKED_AT = 1.25, 200
 MAX_CHARACTERS = 1_000_000
 
 
@@ -61,6 +62,7 @@ class TextGeneration(Task):
         longest = max(len(text.encode()) for text in texts)
         metric = deciding(texts) if config.metric == "auto" else config.metric
         extra = {"most_bytes": min(validate.LONG, int(SPARE * longest) + 8), "instruction": config.instruction}
+        extra["messages"] = _are_chats(table, roles)
         return Problem(self.name, "text", roles.text, roles.target, (), metric, extra)
 
     def validate(self, table: Table, roles: Roles, config: Any) -> list[Finding]:
@@ -100,7 +102,7 @@ class TextGeneration(Task):
         from honed.networks.decoders.writer import Writer
 
         assert base is not None
-        layout = Layout(problem.inputs, problem.extra.get("instruction", ""))
+        layout = Layout(problem.inputs, problem.extra["instruction"], messages=problem.extra["messages"])
         most = {"most_bytes": int(problem.extra["most_bytes"]), "most_tokens": config.max_new_tokens}
         return Writer.from_base(base.folder, layout, **most)
 
@@ -170,3 +172,11 @@ class TextGeneration(Task):
 
     def sample(self) -> Sample:
         return sample()
+
+
+def _are_chats(table: Table, roles: Roles) -> bool:
+    """True where every row begins with the role of who speaks."""
+    if len(roles.text) != 1:
+        return False
+    texts = [text for text in table.texts(roles.text[0])[:LOOKED_AT] if text.strip()]
+    return bool(texts) and all(begins_with_role(text) for text in texts)
