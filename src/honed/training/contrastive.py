@@ -25,6 +25,8 @@ BATCH = 64
 READINGS = 40
 """How often each text is read, with the fewest rows; more rows need fewer readings."""
 LEARNING_RATE = 5e-5
+TOGETHER = 16
+"""Texts of like length that are read at once, so that short ones are not padded to the longest of a batch."""
 NAMES = 3
 """How many examples the name of a label counts for: much among 8 of a label, little among 64."""
 
@@ -104,10 +106,11 @@ def draw_together(
     while done < steps:
         set_rate(optimizer, done, steps)
         rows = rng.permutation(len(encoded))[:BATCH]
-        batch = to_device(network.collate([encoded[row] for row in rows]), device)
+        rows = rows[np.argsort([encoded[row]["length"] for row in rows], kind="stable")]
+        parts = [rows[first : first + TOGETHER] for first in range(0, len(rows), TOGETHER)]
         with autocast(number_format, device.type):
-            features = network.features(batch)
-        loss = pair_loss(features.float(), torch.as_tensor(targets[rows], device=device))
+            found = [network.features(to_device(network.collate([encoded[row] for row in part]), device)) for part in parts]
+        loss = pair_loss(torch.cat(found).float(), torch.as_tensor(targets[rows], device=device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
