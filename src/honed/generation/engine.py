@@ -68,7 +68,5 @@ def _possible(loaded: Loaded, weights: str) -> str:
         return "transformers"
     if weights in ("int8", "int4"):
         return "onnx"
-    from honed.generation.onnx_graph import can_build
-
     place: Any = next(loaded.network.parameters()).device
-    return "onnx" if weights == "float32" and place.type == "cpu" and can_build(loaded.shape) else "torch"
+    return "onnx" if weights == "float32" and place.type == "cpu" else "torch"
