@@ -20,6 +20,7 @@ from honed.generation.generator import Generator
 from honed.generation.row import Row, shared
 from honed.generation.settings import Request, Settings, Token
 from honed.generation.text_stream import TextStream
+from honed.generation.weights import try_weights
 from honed.networks.decoders.loading import Loaded, load_decoder
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.testing.tiny_decoders import tiny_decoder
@@ -422,6 +423,22 @@ def test_packed_weights_answer_nearly_the_same(weights: str, bound: float, tmp_p
     exact = Generator(loaded, engine="torch").reader.read(0, list(range(5, 45)), 0, every=True)
     found = Generator(loaded, weights=weights, threads=1).reader.read(0, list(range(5, 45)), 0, every=True)
     assert 0 < np.abs(found - exact).mean() < bound * exact.std()
+
+
+def test_fewer_bits_are_taken_only_where_they_agree(decoder: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("honed.generation.weights.GAIN", 0.0)
+    rough = {one.weights: one for one in try_weights(decoder("llama"), threads=1)}
+    assert [name for name, one in rough.items() if one.taken] != ["int4"] and rough["int4"].divergence > rough[
+        "int8"
+    ].divergence > 0
+    assert (rough["float32"].agreement, rough["float32"].divergence) == (1.0, 0.0)
+    monkeypatch.setattr("honed.generation.weights.LEAST_AGREEMENT", 0.0)
+    monkeypatch.setattr("honed.generation.weights.MOST_DIVERGENCE", 100.0)
+    taken = [one for one in try_weights(decoder("llama"), threads=1) if one.taken]
+    assert len(taken) == 1 and taken[0].weights in ("int8", "int4")
+    monkeypatch.setattr("honed.generation.weights.GAIN", 1e9)
+    assert Generator(decoder("llama"), weights="auto", threads=1).generate(["a"], LONG) is not None
+    assert [one.weights for one in try_weights(decoder("llama"), threads=1) if one.taken] == ["float32"]
 
 
 def test_answers_have_the_wanted_form(decoder: Open) -> None:

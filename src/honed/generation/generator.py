@@ -17,6 +17,7 @@ from honed.generation.forms import Forms
 from honed.generation.reader import Logits
 from honed.generation.row import Row, shared
 from honed.generation.settings import Completion, Request, Settings, Token
+from honed.generation.weights import best_weights
 from honed.networks.decoders.loading import Loaded
 
 GUESSING_ROWS = 4
@@ -42,7 +43,8 @@ class Generator:
     engine : str
         "onnx", "torch", "transformers", or "auto" for the fastest that computes this model here.
     weights : str
-        "float32"; "bfloat16" (torch), "int8" or "int4" (onnx).
+        "float32"; "bfloat16" (torch), "int8" or "int4" (onnx); "auto" for the fastest that agrees with float32 here, found
+        by :func:`~honed.generation.weights.try_weights`.
     kept_mib : float
         Memory for beginnings of texts that may come again.
     """
@@ -52,6 +54,8 @@ class Generator:
         weights: str = "float32", kept_mib: float = 64.0, threads: int | None = None,
     ) -> None:  # fmt: skip
         self.vocabulary = loaded.vocabulary
+        if weights == "auto":
+            weights = best_weights(loaded, engine, threads)
         self.reader = open_reader(loaded, slots, context, engine, weights, threads)
         self._chunk = max(1, chunk)
         self._forms = Forms(loaded.vocabulary, self.reader.n_tokens)

@@ -164,7 +164,7 @@ def _sessions(network: Decoder, context: int, bits: int, threads: int) -> tuple[
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4
-        if not one:  # rearranged weights are held once, for the steps
+        if not one and bits == 32:  # rearranged weights are held once, for the steps; packed ones are small
             options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_external_initializers(list(values), list(values.values()))
         found.append(onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
