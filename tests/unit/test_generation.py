@@ -121,6 +121,36 @@ def test_cancelling_frees_a_slot_for_who_waits(decoder: Open) -> None:
     assert len(stream.result().ids) == 1 and generator.n_running == 0
 
 
+def test_what_goes_wrong_reaches_who_asked_and_nobody_else(decoder: Open) -> None:
+    generator = Generator(decoder("llama"), slots=3, threads=1)
+    wanted = generator.generate(PROMPTS[:2], LONG)
+
+    def failing(_: Token) -> None:
+        raise KeyError("mistake")
+
+    streams = [generator.submit(Request(prompt, LONG)) for prompt in PROMPTS[:2]]
+    wrong = generator.submit(Request(PROMPTS[2], LONG, on_token=failing))
+    assert [stream.result().ids for stream in streams] == [one.ids for one in wanted]
+    with pytest.raises(KeyError, match="mistake"):
+        wrong.result()
+    assert len(list(streams[1])) >= 30 and list(streams[1]) == []
+    held: list[Any] = []
+    first = generator.submit(Request(PROMPTS[0], LONG))
+    held += [first, generator.submit(Request(PROMPTS[1], LONG, on_token=lambda _: held[0].cancel()))]
+    assert held[1].result().ids == wanted[1].ids and len(first.result().ids) == 1
+    reader: Any = generator.reader
+    good, reader.step = reader.step, None
+    stop = threading.Event()
+    driver = threading.Thread(target=generator.drive, args=(stop,), daemon=True)
+    driver.start()
+    with pytest.raises(TypeError):
+        generator.submit(Request(PROMPTS[0], LONG)).result()
+    reader.step = good
+    assert generator.submit(Request(PROMPTS[0], LONG)).result().ids == wanted[0].ids
+    stop.set()
+    driver.join(10)
+
+
 def test_a_thread_drives_and_others_ask(decoder: Open) -> None:
     generator, stop = Generator(decoder("llama"), slots=3, threads=1), threading.Event()
     wanted = [generator.generate([prompt], LONG)[0].ids for prompt in PROMPTS]

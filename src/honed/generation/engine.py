@@ -47,9 +47,11 @@ def open_reader(
         raise GenerationError("G006", f"The decoder in {loaded.folder} {own}.", 'Use engine="auto".')
     network = loaded.network
     if weights == "bfloat16":
+        import copy
+
         import torch
 
-        network = network.to(torch.bfloat16)
+        network = copy.deepcopy(network).to(torch.bfloat16)
     if name == "transformers":
         from honed.generation.foreign_reader import ForeignReader
 
