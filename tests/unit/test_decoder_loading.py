@@ -21,10 +21,12 @@ from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
 from honed.networks.decoders.shape import KINDS, Shape, gpt2
 from honed.networks.decoders.vocabulary import vocabulary_in
 from honed.testing.tiny_decoders import tiny_decoder, tiny_tokenizer
+from honed.testing.tiny_models import SENTENCES
 from honed.zoo.decoder_files import converted_decoder
 from honed.zoo.gguf.blocks import BLOCKS, unpacked
 from honed.zoo.gguf.header import read_head
 from honed.zoo.resolve import resolve
+from honed.zoo.sentencepiece_tokens import scored_tokenizer
 from tests.decoder_files import read_as_llama2c, scored_pieces, side_by_side, write_gguf, write_llama2c
 
 TEXT = "the printer in room twelve is out of paper: 12 €, naïve 🙂\n\tend"
@@ -279,6 +281,26 @@ def test_a_damaged_gguf_is_refused_before_memory_is_taken(tmp_path: Path) -> Non
         path.write_bytes(whole[:place] + b"\xff" * size + whole[place + size :])
         with pytest.raises(ZooError, match="Z040"):
             read_head(path)
+
+
+def test_ids_are_those_of_sentencepiece(tmp_path: Path) -> None:
+    spm = pytest.importorskip("sentencepiece", reason="needs the package sentencepiece")
+    (tmp_path / "text.txt").write_text(
+        "\n".join([*SENTENCES, "naïve café über die straße 12 34"] * 50), encoding="utf-8"
+    )
+    spm.SentencePieceTrainer.train(
+        input=str(tmp_path / "text.txt"), model_prefix=str(tmp_path / "small"), vocab_size=400, model_type="bpe", byte_fallback=True,
+        character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False, minloglevel=2,
+    )  # fmt: skip
+    theirs = spm.SentencePieceProcessor(model_file=str(tmp_path / "small.model"))
+    pieces = [theirs.id_to_piece(place) for place in range(400)]
+    scores = [theirs.get_score(place) for place in range(400)]
+    core = scored_tokenizer(pieces, scores, special=[0, 1, 2], unknown=0, begin=1)
+    rng = random.Random(0)
+    for _ in range(300):
+        text = "".join(rng.choices("the printer room out of paper naïé🙂ü \n\t12", k=rng.randrange(1, 40)))
+        assert core.encode(text).ids == [1, *theirs.encode(text)], text
+        assert core.decode(theirs.encode(text)) == theirs.decode(theirs.encode(text)), text
 
 
 def scalar_q4_k(block: bytes) -> list[float]:

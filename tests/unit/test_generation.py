@@ -20,6 +20,7 @@ from honed.generation.generator import Generator
 from honed.generation.row import Row, shared
 from honed.generation.settings import Request, Settings, Token
 from honed.generation.text_stream import TextStream
+from honed.generation.weights import try_weights
 from honed.networks.decoders.loading import Loaded, load_decoder
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.testing.tiny_decoders import tiny_decoder
@@ -118,6 +119,36 @@ def test_cancelling_frees_a_slot_for_who_waits(decoder: Open) -> None:
     stream = generator.submit(Request("the", LONG, on_token=lambda token: held[0].cancel() if token.id >= 0 else None))
     held.append(stream)
     assert len(stream.result().ids) == 1 and generator.n_running == 0
+
+
+def test_what_goes_wrong_reaches_who_asked_and_nobody_else(decoder: Open) -> None:
+    generator = Generator(decoder("llama"), slots=3, threads=1)
+    wanted = generator.generate(PROMPTS[:2], LONG)
+
+    def failing(_: Token) -> None:
+        raise KeyError("mistake")
+
+    streams = [generator.submit(Request(prompt, LONG)) for prompt in PROMPTS[:2]]
+    wrong = generator.submit(Request(PROMPTS[2], LONG, on_token=failing))
+    assert [stream.result().ids for stream in streams] == [one.ids for one in wanted]
+    with pytest.raises(KeyError, match="mistake"):
+        wrong.result()
+    assert len(list(streams[1])) >= 30 and list(streams[1]) == []
+    held: list[Any] = []
+    first = generator.submit(Request(PROMPTS[0], LONG))
+    held += [first, generator.submit(Request(PROMPTS[1], LONG, on_token=lambda _: held[0].cancel()))]
+    assert held[1].result().ids == wanted[1].ids and len(first.result().ids) == 1
+    reader: Any = generator.reader
+    good, reader.step = reader.step, None
+    stop = threading.Event()
+    driver = threading.Thread(target=generator.drive, args=(stop,), daemon=True)
+    driver.start()
+    with pytest.raises(TypeError):
+        generator.submit(Request(PROMPTS[0], LONG)).result()
+    reader.step = good
+    assert generator.submit(Request(PROMPTS[0], LONG)).result().ids == wanted[0].ids
+    stop.set()
+    driver.join(10)
 
 
 def test_a_thread_drives_and_others_ask(decoder: Open) -> None:
@@ -422,6 +453,22 @@ def test_packed_weights_answer_nearly_the_same(weights: str, bound: float, tmp_p
     exact = Generator(loaded, engine="torch").reader.read(0, list(range(5, 45)), 0, every=True)
     found = Generator(loaded, weights=weights, threads=1).reader.read(0, list(range(5, 45)), 0, every=True)
     assert 0 < np.abs(found - exact).mean() < bound * exact.std()
+
+
+def test_fewer_bits_are_taken_only_where_they_agree(decoder: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("honed.generation.weights.GAIN", 0.0)
+    rough = {one.weights: one for one in try_weights(decoder("llama"), threads=1)}
+    assert [name for name, one in rough.items() if one.taken] != ["int4"] and rough["int4"].divergence > rough[
+        "int8"
+    ].divergence > 0
+    assert (rough["float32"].agreement, rough["float32"].divergence) == (1.0, 0.0)
+    monkeypatch.setattr("honed.generation.weights.LEAST_AGREEMENT", 0.0)
+    monkeypatch.setattr("honed.generation.weights.MOST_DIVERGENCE", 100.0)
+    taken = [one for one in try_weights(decoder("llama"), threads=1) if one.taken]
+    assert len(taken) == 1 and taken[0].weights in ("int8", "int4")
+    monkeypatch.setattr("honed.generation.weights.GAIN", 1e9)
+    assert Generator(decoder("llama"), weights="auto", threads=1).generate(["a"], LONG) is not None
+    assert [one.weights for one in try_weights(decoder("llama"), threads=1) if one.taken] == ["float32"]
 
 
 def test_answers_have_the_wanted_form(decoder: Open) -> None:

@@ -47,9 +47,11 @@ def open_reader(
         raise GenerationError("G006", f"The decoder in {loaded.folder} {own}.", 'Use engine="auto".')
     network = loaded.network
     if weights == "bfloat16":
+        import copy
+
         import torch
 
-        network = network.to(torch.bfloat16)
+        network = copy.deepcopy(network).to(torch.bfloat16)
     if name == "transformers":
         from honed.generation.foreign_reader import ForeignReader
 
@@ -68,7 +70,5 @@ def _possible(loaded: Loaded, weights: str) -> str:
         return "transformers"
     if weights in ("int8", "int4"):
         return "onnx"
-    from honed.generation.onnx_graph import can_build
-
     place: Any = next(loaded.network.parameters()).device
-    return "onnx" if weights == "float32" and place.type == "cpu" and can_build(loaded.shape) else "torch"
+    return "onnx" if weights == "float32" and place.type == "cpu" else "torch"

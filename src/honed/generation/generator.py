@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from honed.generation.forms import Forms
 from honed.generation.reader import Logits
 from honed.generation.row import Row, shared
 from honed.generation.settings import Completion, Request, Settings, Token
+from honed.generation.weights import best_weights
 from honed.networks.decoders.loading import Loaded
 
 GUESSING_ROWS = 4
@@ -42,7 +44,8 @@ class Generator:
     engine : str
         "onnx", "torch", "transformers", or "auto" for the fastest that computes this model here.
     weights : str
-        "float32"; "bfloat16" (torch), "int8" or "int4" (onnx).
+        "float32"; "bfloat16" (torch), "int8" or "int4" (onnx); "auto" for the fastest that agrees with float32 here, found
+        by :func:`~honed.generation.weights.try_weights`.
     kept_mib : float
         Memory for beginnings of texts that may come again.
     """
@@ -52,6 +55,8 @@ class Generator:
         weights: str = "float32", kept_mib: float = 64.0, threads: int | None = None,
     ) -> None:  # fmt: skip
         self.vocabulary = loaded.vocabulary
+        if weights == "auto":
+            weights = best_weights(loaded, engine, threads)
         self.reader = open_reader(loaded, slots, context, engine, weights, threads)
         self._chunk = max(1, chunk)
         self._forms = Forms(loaded.vocabulary, self.reader.n_tokens)
@@ -103,21 +108,41 @@ class Generator:
                 self._admit()
                 if self._rows:
                     self._advance()
+                for slot in reversed(range(len(self._rows))):  # those that a callback cancelled
+                    if self._rows[slot].finish is not None:
+                        self._remove(slot)
+            except Exception as error:
+                self._fail(error)
+                raise
             finally:
                 self._stepping = False
             return bool(self._rows or self._waiting or self._partial)
 
     def drive(self, stop: threading.Event) -> None:
-        """Step as long as there is work and wait where there is none, until told to stop; for a thread of a server."""
+        """Step as long as there is work and wait where there is none, until told to stop; for a thread of a server.
+
+        An error in a step reaches everyone who waits, and the driving goes on.
+        """
         self._driver = threading.get_ident()
         try:
             while not stop.is_set():
-                if not self.step():
+                with suppress(Exception):
+                    if self.step():
+                        continue
+                if not stop.is_set():
                     with self._work:
                         if not (self._waiting or self._rows):
                             self._work.wait(timeout=0.1)
         finally:
             self._driver = None
+
+    def _fail(self, error: Exception) -> None:
+        """Tell everyone who waits; the slots are empty afterwards."""
+        for row in (*self._rows, *self._waiting, *([self._partial] if self._partial else [])):
+            row.fail(error)
+        self._rows.clear()
+        self._waiting.clear()
+        self._partial = None
 
     def cancel(self, row: Row) -> None:
         """End a request; its slot is free when this returns (inside a callback: when the step ends)."""
@@ -152,6 +177,8 @@ class Generator:
         """Read prompts, the first that came first, up to a chunk of tokens; whole ones get their first token."""
         left = self._chunk
         while left > 0:
+            if self._partial is not None and self._partial.finish is not None:
+                self._partial = None
             row = self._partial or self._begun()
             if row is None:
                 return
@@ -284,17 +311,28 @@ class Stream:
         self._generator, self._row = generator, row
 
     def __iter__(self) -> Iterator[Token]:
-        """Tokens as they come; one with the id -1 shows text that was held back until the end."""
+        """Tokens as they come, each once; one with the id -1 shows text that was held back until the end.
+
+        Raises
+        ------
+        Exception
+            What went wrong while the answer was written, or in its callback.
+        """
         while True:
             self._until_ready()
+            if self._row.finish is not None and self._row.ready.empty():
+                return
             token = self._row.ready.get()
             if token is None:
+                if self._row.error is not None:
+                    raise self._row.error
                 return
             yield token
 
     def _until_ready(self) -> None:
-        while self._row.ready.empty() and self._generator._driver in (None, threading.get_ident()):
-            self._generator.step()
+        row, generator = self._row, self._generator
+        while row.ready.empty() and row.finish is None and generator._driver in (None, threading.get_ident()):
+            generator.step()
 
     @property
     def finished(self) -> bool:
@@ -306,6 +344,8 @@ class Stream:
         if self._row.finish is None:
             for _ in self:
                 pass
+        if self._row.error is not None:
+            raise self._row.error
         return self._row.completion()
 
     def cancel(self) -> None:

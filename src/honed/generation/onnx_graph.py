@@ -16,33 +16,25 @@ from honed.networks.decoders.shape import Shape
 
 OWN = "com.microsoft"
 """Domain of the operators that ONNX Runtime adds."""
-HEAD_STEP = 16
-"""Its rotary attention wants heads whose width is a multiple of this; narrower ones are filled with zeros."""
 
 
-def can_build(shape: Shape) -> bool:
-    """True where the graph computes what the decoder does."""
-    return not (shape.head_norm and head_width(shape) != shape.head_width)
-
-
-def head_width(shape: Shape) -> int:
-    """Width of a head in the graph."""
-    return -(-shape.head_width // HEAD_STEP) * HEAD_STEP if shape.places == "rotary" else shape.head_width
-
-
-def build(network: Decoder, context: int, bits: int = 32) -> tuple[bytes, dict[str, Any]]:
+def build(network: Decoder, context: int, *, bits: int = 32, one: bool = False) -> tuple[bytes, dict[str, Any]]:
     """The graph, and its weights (name to array), which are handed over beside it.
 
-    Inputs: ``tokens`` (n, t), ``places`` (n, t; learned places only), ``lengths`` (n) and ``longest`` (1) as
-    GroupQueryAttention counts them, ``picked`` (k) positions among n x t whose logits are wanted, and for each layer
-    ``keysI`` and ``valuesI`` (n, heads, room, width), which are bound to the outputs ``keys_outI`` and ``values_outI``.
+    Inputs: ``tokens`` and ``places`` (n, t); ``mask`` (n, 1, m, room), added to what queries and keys say of each other, with
+    m = 1 or one row for each query that shares a head of keys; ``key_slots`` (n, heads, width, t) and ``value_slots``
+    (n, heads, t, width), the places again, one for each number that is written; ``picked`` (k) positions among n x t whose
+    logits are wanted; for each layer ``keysI`` (n, heads, width, room) and ``valuesI`` (n, heads, room, width), which are
+    bound to the outputs ``keys_outI`` and ``values_outI`` as well, so that they are written in place.
 
     Parameters
     ----------
     bits : int
         32 for float32 weights; 8 or 4 for packed ones.
+    one : bool
+        For one token a text (t = 1): fewer operators.
     """
-    made = _Graph(network.shape, bits)
+    made = _Graph(network.shape, bits, one)
     with torch.no_grad():
         made.add(network, context)
     return made.finished(), made.weights
@@ -51,8 +43,8 @@ def build(network: Decoder, context: int, bits: int = 32) -> tuple[bytes, dict[s
 class _Graph:
     """A graph as it grows; every method returns the name of what it computed."""
 
-    def __init__(self, shape: Shape, bits: int) -> None:
-        self.shape, self.bits = shape, bits
+    def __init__(self, shape: Shape, bits: int, one: bool) -> None:
+        self.shape, self.bits, self.one = shape, bits, one
         self.nodes: list[Any] = []
         self.inputs: list[tuple[str, int, list[Any]]] = []
         self.outputs: list[tuple[str, int, list[Any]]] = []
@@ -61,16 +53,13 @@ class _Graph:
     def add(self, network: Decoder, context: int) -> None:
         from onnx import TensorProto
 
-        shape, whole = self.shape, TensorProto.INT64
-        self.inputs += [
-            ("tokens", whole, ["n", "t"]),
-            ("lengths", TensorProto.INT32, ["n"]),
-            ("longest", TensorProto.INT32, [1]),
-        ]
-        self.inputs.append(("picked", whole, ["k"]))
+        shape, whole, heads = self.shape, TensorProto.INT64, self.shape.n_key_heads
+        self.inputs += [("tokens", whole, ["n", "t"]), ("places", whole, ["n", "t"]), ("picked", whole, ["k"])]
+        self.inputs.append(("mask", TensorProto.FLOAT, ["n", 1, "m", "room"]))
+        self.inputs.append(("key_slots", whole, ["n", heads, shape.head_width, "t"]))
+        self.inputs.append(("value_slots", whole, ["n", heads, "t", shape.head_width]))
         stream = self.node("Gather", [self.weight("tokens_table", network.tokens.weight), "tokens"], "embedded")
         if network.places is not None:
-            self.inputs.append(("places", whole, ["n", "t"]))
             place = self.node(
                 "Gather", [self.weight("places_table", network.places.weight[:context]), "places"], "placed"
             )
@@ -125,31 +114,31 @@ class _Graph:
         return name
 
     def product(
-        self, given: str, linear: nn.Linear, name: str, rows: Tensor | None = None, *, bias: bool = True
+        self, given: str, linear: nn.Linear, name: str, *, scale: Tensor | None = None, bias: bool = True
     ) -> str:
-        """A linear layer, without its bias where that is added elsewhere; ``rows`` replaces its weight."""
-        weight = linear.weight if rows is None else rows
+        """A linear layer, its rows scaled; without its bias where that is added elsewhere."""
+        weight = linear.weight if scale is None else linear.weight * scale[:, None]
+        added = linear.bias if bias else None
+        output = name if added is None else f"{name}_plain"
         if self.bits == 32:
-            inputs = [given, self.weight(f"{name}_weight", weight.T)]
-            plain = self.node("MatMul", inputs, f"{name}_plain" if bias and linear.bias is not None else name)
+            self.node("MatMul", [given, self.weight(f"{name}_weight", weight.T)], output)
         else:
             codes, scales, block = packed(weight.detach().float().cpu().numpy(), self.bits)
             self.weights |= {f"{name}_codes": codes, f"{name}_scales": scales}
-            plain = self.node(
-                "MatMulNBits", [given, f"{name}_codes", f"{name}_scales"], f"{name}_plain" if bias and linear.bias is not None else name,
-                domain=OWN, K=weight.shape[1], N=weight.shape[0], bits=self.bits, block_size=block, accuracy_level=4,
+            self.node(
+                "MatMulNBits", [given, f"{name}_codes", f"{name}_scales"], output, domain=OWN, K=weight.shape[1],
+                N=weight.shape[0], bits=self.bits, block_size=block, accuracy_level=4,
             )  # fmt: skip
-        if not bias or linear.bias is None:
-            return plain
-        value = linear.bias if rows is None else self._wide_rows(linear.bias[:, None])[:, 0]
-        return self.node("Add", [plain, self.weight(f"{name}_bias", value)], name)
+        if added is None:
+            return output
+        value = added if scale is None else added * scale
+        return self.node("Add", [output, self.weight(f"{name}_bias", value)], name)
 
     def _turns(self, context: int) -> None:
-        half, wide = self.shape.head_width // 2, head_width(self.shape) // 2
         pace = 1.0 / self.shape.theta ** (torch.arange(0, self.shape.head_width, 2).float() / self.shape.head_width)
         angle = torch.outer(torch.arange(context).float(), pace)
-        self.weight("cosine", nn.functional.pad(angle.cos(), (0, wide - half), value=1.0))
-        self.weight("sine", nn.functional.pad(angle.sin(), (0, wide - half)))
+        self.weight("cosine", angle.cos())
+        self.weight("sine", angle.sin())
 
     def _norm(self, given: str, norm: nn.Module, name: str) -> str:
         if self.shape.norm == "rms":
@@ -173,67 +162,109 @@ class _Graph:
     def _block(self, layer: int, block: Block, read: str, stream: str, after: nn.Module) -> tuple[str, str]:
         found = self._attention(layer, block, read)
         out = block.attention.out
-        rows = self._wide_rows(out.weight.T, heads=(self.shape.n_heads,)).T
-        new = self.product(found, out, f"out{layer}", rows, bias=False)
+        new = self.product(found, out, f"out{layer}", bias=False)
         read, stream = self._added(stream, new, out.bias, block.before_feed, f"middle{layer}")
-        up = self.product(read, block.feed.up, f"up{layer}")
-        if self.shape.gated:
-            self.node("Split", [up], f"gate{layer}", f"way{layer}", axis=-1, num_outputs=2)
-            open_ = self.node("QuickGelu", [f"gate{layer}"], f"open{layer}", domain=OWN, alpha=1.0)
-            inner = self.node("Mul", [open_, f"way{layer}"], f"inner{layer}")
-        else:
-            inner = self.node("FastGelu", [up], f"inner{layer}", domain=OWN)
+        inner = self._inner(layer, block, read)
         down = block.feed.down
         new = self.product(inner, down, f"down{layer}", bias=False)
         return self._added(stream, new, down.bias, after, f"end{layer}")
 
+    def _inner(self, layer: int, block: Block, read: str) -> str:
+        """What stands inside the feed-forward part; gate and way up are two products, which spares cutting them apart."""
+        up = block.feed.up
+        if not self.shape.gated:
+            return self.node("FastGelu", [self.product(read, up, f"up{layer}")], f"inner{layer}", domain=OWN)
+        half = self.shape.hidden
+        gate = self.product(read, part_of(up, 0, half), f"gate{layer}")
+        way = self.product(read, part_of(up, half, 2 * half), f"way{layer}")
+        opened = self.node("QuickGelu", [gate], f"opened{layer}", domain=OWN, alpha=1.0)
+        return self.node("Mul", [opened, way], f"inner{layer}")
+
     def _attention(self, layer: int, block: Block, read: str) -> str:
+        """What each token takes from those it may look at; heads of queries that share keys stand in one product."""
         from onnx import TensorProto
 
-        shape, wide = self.shape, head_width(self.shape)
-        qkv = self.product(read, block.attention.qkv, f"qkv{layer}", self._wide_rows(block.attention.qkv.weight))
-        given = [qkv, "", ""] if not shape.head_norm else self._normed_heads(layer, block, qkv)
-        turned = shape.places == "rotary"
-        inputs = [
-            *given,
-            f"keys{layer}",
-            f"values{layer}",
-            "lengths",
-            "longest",
-            *(["cosine", "sine"] if turned else []),
-        ]
-        sizes = ["n", shape.n_key_heads, "room", wide]
-        for name in ("keys", "values"):
-            self.inputs.append((f"{name}{layer}", TensorProto.FLOAT, sizes))
-            self.outputs.append((f"{name}_out{layer}", TensorProto.FLOAT, sizes))
-        facts: dict[str, Any] = {"local_window_size": shape.window} if shape.window else {}
-        return self.node(
-            "GroupQueryAttention", inputs, f"seen{layer}", f"keys_out{layer}", f"values_out{layer}", domain=OWN,
-            num_heads=shape.n_heads, kv_num_heads=shape.n_key_heads, do_rotary=int(turned),
-            scale=1.0 / math.sqrt(shape.head_width), **facts,
-        )  # fmt: skip
+        shape, group = self.shape, self.shape.n_heads // self.shape.n_key_heads
+        queries, new_keys, new_values = self._heads(layer, block, read)
+        sizes = {
+            "keys": ["n", shape.n_key_heads, shape.head_width, "room"],
+            "values": ["n", shape.n_key_heads, "room", shape.head_width],
+        }
+        for (name, size), new, slots, axis in zip(
+            sizes.items(), (new_keys, new_values), ("key_slots", "value_slots"), (3, 2), strict=True
+        ):
+            self.inputs.append((f"{name}{layer}", TensorProto.FLOAT, size))
+            self.outputs.append((f"{name}_out{layer}", TensorProto.FLOAT, size))
+            self.node("ScatterElements", [f"{name}{layer}", slots, new], f"{name}_out{layer}", axis=axis)
+        fits = self.node("MatMul", [queries, f"keys_out{layer}"], f"fits{layer}")
+        seen = self.node("Add", [fits, "mask"], f"seen{layer}")
+        share = self.node("Softmax", [seen], f"share{layer}", axis=-1)
+        found = self.node("MatMul", [share, f"values_out{layer}"], f"taken{layer}")
+        if not self.one:
+            found = self.shaped(found, f"apart{layer}", [0, shape.n_key_heads, group, -1, shape.head_width])
+            found = self.node("Transpose", [found], f"back{layer}", perm=[0, 3, 1, 2, 4])
+            return self.shaped(found, f"joined{layer}", [0, 0, shape.n_heads * shape.head_width])
+        return self.shaped(found, f"joined{layer}", [0, 1, shape.n_heads * shape.head_width])
 
-    def _normed_heads(self, layer: int, block: Block, qkv: str) -> list[str]:
-        """Queries, keys and values apart, the first two normalised head by head."""
-        shape = self.shape
-        sizes = [n * shape.head_width for n in (shape.n_heads, shape.n_key_heads, shape.n_key_heads)]
-        names = [f"{part}{layer}" for part in ("queries", "new_keys", "new_values")]
-        self.node("Split", [qkv, self.numbers("parts", sizes)], *names, axis=-1)
-        found = []
-        for name, norm, n in zip(names, (block.attention.query_norm, block.attention.key_norm), sizes, strict=False):
-            heads = self.node(
-                "Reshape", [name, self.numbers(f"heads{n}", [0, 0, -1, shape.head_width])], f"{name}_heads"
-            )
-            even = self._norm(heads, norm, f"{name}_even")  # type: ignore[arg-type]
-            found.append(self.node("Reshape", [even, self.numbers("joined", [0, 0, -1])], f"{name}_joined"))
-        return [*found, names[2]]
+    def _heads(self, layer: int, block: Block, read: str) -> tuple[str, str, str]:
+        """Queries (n, heads of keys, queries that share it x t, width), keys (n, heads, width, t), values (n, heads, t, width)."""
+        shape, heads, width = self.shape, self.shape.n_key_heads, self.shape.head_width
+        own, theirs, source = shape.n_heads * width, heads * width, block.attention.qkv
+        strength = 1.0 / math.sqrt(width)
+        scale = torch.cat([torch.full((own,), 1.0 if shape.head_norm else strength), torch.ones(theirs)])
+        both = self.product(read, part_of(source, 0, own + theirs), f"both{layer}", scale=scale)
+        values = self.product(read, part_of(source, own + theirs, own + 2 * theirs), f"new_values{layer}")
+        if shape.head_norm:
+            both = self._normed(layer, block, both, strength)
+        if shape.places == "rotary":
+            both = self.node("RotaryEmbedding", [both, "places", "cosine", "sine"], f"turned{layer}", domain=OWN)
+        queries, keys = f"queries{layer}", f"new_keys{layer}"
+        self.node("Split", [both, self.numbers("pair", [own, theirs])], queries, keys, axis=-1)
+        return self._arranged(queries, keys, values)
 
-    def _wide_rows(self, rows: Tensor, heads: tuple[int, ...] | None = None) -> Tensor:
-        """Rows of heads, filled with zeros to the width that the graph has; both halves of a head keep their beginning."""
-        shape, wide = self.shape, head_width(self.shape)
-        if wide == shape.head_width:
-            return rows
-        n = sum(heads or (shape.n_heads, shape.n_key_heads, shape.n_key_heads))
-        halves = rows.reshape(n, 2, shape.head_width // 2, -1)
-        filled = nn.functional.pad(halves, (0, 0, 0, (wide - shape.head_width) // 2))
-        return filled.reshape(n * wide, -1)
+    def _normed(self, layer: int, block: Block, both: str, strength: float) -> str:
+        """Queries and keys side by side, normalised head by head."""
+        shape, width = self.shape, self.shape.head_width
+        names = [f"raw_queries{layer}", f"raw_keys{layer}"]
+        sizes = self.numbers("pair", [shape.n_heads * width, shape.n_key_heads * width])
+        self.node("Split", [both, sizes], *names, axis=-1)
+        even = []
+        for name, norm, factor in zip(
+            names, (block.attention.query_norm, block.attention.key_norm), (strength, 1.0), strict=True
+        ):
+            apart = self.shaped(name, f"{name}_apart", [0, 0, -1, width])
+            gain = self.weight(f"{name}_gain", norm.weight * factor)  # type: ignore[union-attr]
+            inputs = [apart, gain]
+            self.node("SimplifiedLayerNormalization", inputs, f"{name}_even", epsilon=shape.epsilon, axis=-1)
+            even.append(self.shaped(f"{name}_even", f"{name}_flat", [0, 0, -1]))
+        return self.node("Concat", even, f"even{layer}", axis=-1)
+
+    def _arranged(self, queries: str, keys: str, values: str) -> tuple[str, str, str]:
+        """The three as products of matrices want them; for one token the numbers stand there already."""
+        heads, width = self.shape.n_key_heads, self.shape.head_width
+        group = self.shape.n_heads // heads
+        if self.one:
+            queries = self.shaped(queries, f"{queries}_shaped", [0, heads, group, width])
+            keys = self.shaped(keys, f"{keys}_shaped", [0, heads, width, 1])
+            return queries, keys, self.shaped(values, f"{values}_shaped", [0, heads, 1, width])
+        apart = self.shaped(queries, f"{queries}_apart", [0, 0, heads, group, width])
+        turned = self.node("Transpose", [apart], f"{queries}_turned", perm=[0, 2, 3, 1, 4])
+        shaped = self.shaped(turned, f"{queries}_shaped", [0, heads, -1, width])
+        apart = self.shaped(keys, f"{keys}_apart", [0, 0, heads, width])
+        keys = self.node("Transpose", [apart], f"{keys}_shaped", perm=[0, 2, 3, 1])
+        apart = self.shaped(values, f"{values}_apart", [0, 0, heads, width])
+        return shaped, keys, self.node("Transpose", [apart], f"{values}_shaped", perm=[0, 2, 1, 3])
+
+    def shaped(self, given: str, output: str, sizes: list[int]) -> str:
+        """The same numbers in another shape (0: as it was, -1: what is left)."""
+        name = "shape_" + "_".join(str(size).replace("-", "m") for size in sizes)
+        return self.node("Reshape", [given, self.numbers(name, sizes)], output)
+
+
+def part_of(linear: nn.Linear, start: int, end: int) -> nn.Linear:
+    """Some outputs of a linear layer, sharing its memory."""
+    found = nn.Linear(linear.in_features, end - start, bias=linear.bias is not None, device="meta")
+    found.weight = nn.Parameter(linear.weight[start:end], requires_grad=False)
+    if linear.bias is not None:
+        found.bias = nn.Parameter(linear.bias[start:end], requires_grad=False)
+    return found

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from honed.errors import GenerationError
-from honed.generation.onnx_graph import build, can_build, head_width
+from honed.generation.onnx_graph import build
 from honed.generation.reader import Ids, Logits
 from honed.networks.decoders.decoder import Decoder
 from honed.resources import cpu_count
 
-FIRST_ROOM = 256
-"""Tokens each slot has room for at first; doubled when a text grows longer."""
+ROOM_STEP = 32
+"""Slots have room for a multiple of so many tokens; little more than is needed, for all of it is computed with."""
+HIDDEN = np.float32(-1e30)
+"""Added to what a query and a key it may not look at say of each other."""
 BITS = {"float32": 32, "int8": 8, "int4": 4}
 
 
@@ -33,11 +34,6 @@ class OnnxReader:
         "float32", "int8" or "int4"; sums are made in float32 all the same.
     threads : int, optional
         All that this process may use by default.
-
-    Raises
-    ------
-    GenerationError [G006]
-        The decoder has a part that the graph cannot compute.
     """
 
     name = "onnx"
@@ -53,100 +49,124 @@ class OnnxReader:
         threads: int | None = None,
     ) -> None:
         shape = network.shape
-        if not can_build(shape):
-            seen = f"ONNX Runtime cannot compute a {shape.kind} with heads of {shape.head_width} numbers."
-            raise GenerationError("G006", seen, 'Use engine="torch".')
         self.shape, self.slots = shape, slots
         self.n_tokens, self.context = shape.n_tokens, min(context or shape.context, shape.context)
-        self._session, self._weights = _session(network, self.context, BITS[weights], threads or cpu_count())
-        self._room = min(FIRST_ROOM, self.context)
-        self._memory = self._empty(self._room)
+        self._sessions, self._weights = _sessions(network, self.context, BITS[weights], threads or cpu_count())
+        self._room = 0
+        self._keys: Any = None
+        self._values: Any = None
         self._bound: tuple[int, Any, dict[str, NDArray[Any]]] | None = None
+        self._fit(ROOM_STEP)
 
     def step(self, tokens: Ids, places: Ids) -> Logits:
         """One more token in each of the first n slots."""
-        n = len(tokens)
-        longest = int(places.max()) + 1
-        self._grow(longest)
+        n, longest = len(tokens), int(places.max()) + 1
+        self._fit(longest, shrink=True)
         if self._bound is None or self._bound[0] != n:
             self._bound = (n, *self._binding(0, n, 1, np.arange(n)))
         _, binding, given = self._bound
         given["tokens"][:, 0] = tokens
-        given["lengths"][:] = places
-        given["longest"][0] = longest
-        if "places" in given:
-            given["places"][:, 0] = places
-        self._session.run_with_iobinding(binding)
+        given["places"][:, 0] = places
+        given["key_slots"][:] = given["value_slots"][:] = places[:, None, None, None]
+        given["mask"][:, 0, 0] = self._hidden(places[:, None])
+        self._sessions[0].run_with_iobinding(binding)
         return given["logits"]
 
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
         """Tokens of one slot from a place on."""
         t = len(tokens)
-        self._grow(start + t)
+        self._fit(start + t)
         binding, given = self._binding(slot, 1, t, np.arange(t) if every else np.array([t - 1]))
+        places = np.arange(start, start + t)
         given["tokens"][0] = tokens
-        given["lengths"][0] = start + t - 1
-        given["longest"][0] = start + t
-        if "places" in given:
-            given["places"][0] = np.arange(start, start + t)
-        self._session.run_with_iobinding(binding)
+        given["places"][0] = places
+        given["key_slots"][:] = places
+        given["value_slots"][:] = places[:, None]
+        given["mask"][0, 0] = np.tile(self._hidden(places[:, None]), (given["mask"].shape[2] // t, 1))
+        self._sessions[t > 1].run_with_iobinding(binding)
         return given["logits"]
+
+    def _hidden(self, places: NDArray[Any]) -> NDArray[np.float32]:
+        """What hides keys from queries at these places, (queries, room)."""
+        keys = np.arange(self._room)
+        hidden = keys > places
+        if self.shape.window:
+            hidden |= keys <= places - self.shape.window
+        return hidden * HIDDEN
 
     def copy(self, source: int, target: int, length: int) -> None:
         """What a slot holds also into another."""
-        self._memory[:, :, target, :, :length] = self._memory[:, :, source, :, :length]
+        self._keys[:, target, :, :, :length] = self._keys[:, source, :, :, :length]
+        self._values[:, target, :, :length] = self._values[:, source, :, :length]
 
     def kept(self, slot: int, length: int) -> Any:
         """A copy of what a slot holds."""
-        return self._memory[:, :, slot, :, :length].copy()
+        keys = self._keys[:, slot, :, :, :length].swapaxes(2, 3)
+        return np.stack([keys, self._values[:, slot, :, :length]])
 
     def restore(self, slot: int, kept: Any, length: int) -> None:
         """Put what was kept into a slot."""
-        self._grow(length)
-        self._memory[:, :, slot, :, :length] = kept[:, :, :, :length]
+        self._fit(length)
+        self._keys[:, slot, :, :, :length] = kept[0, :, :, :length].swapaxes(2, 3)
+        self._values[:, slot, :, :length] = kept[1, :, :, :length]
 
     def _binding(self, slot: int, n: int, t: int, picked: NDArray[Any]) -> tuple[Any, dict[str, NDArray[Any]]]:
         """Places in memory for everything the session reads and writes, for ``n`` slots from one on."""
+        heads, width = self.shape.n_key_heads, self.shape.head_width
+        queries = 1 if t == 1 else t * (self.shape.n_heads // heads)
         given: dict[str, NDArray[Any]] = {
-            "tokens": np.zeros((n, t), np.int64), "lengths": np.zeros(n, np.int32), "longest": np.zeros(1, np.int32),
-            "picked": picked.astype(np.int64),
+            "tokens": np.zeros((n, t), np.int64), "places": np.zeros((n, t), np.int64), "picked": picked.astype(np.int64),
+            "mask": np.zeros((n, 1, queries, self._room), np.float32),
+            "key_slots": np.zeros((n, heads, width, t), np.int64), "value_slots": np.zeros((n, heads, t, width), np.int64),
         }  # fmt: skip
-        if self.shape.places == "learned":
-            given["places"] = np.zeros((n, t), np.int64)
-        binding = self._session.io_binding()
+        session = self._sessions[t > 1]
+        binding, used = session.io_binding(), {one.name for one in session.get_inputs()}
         for name, value in given.items():
-            binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
-        given["logits"] = np.zeros((len(picked), self.n_tokens), np.float32)
-        logits = given["logits"]
-        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+            if name in used:
+                binding.bind_input(name, "cpu", 0, value.dtype, value.shape, _address(value))
+        given["logits"] = logits = np.zeros((len(picked), self.n_tokens), np.float32)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, _address(logits))
         for layer in range(self.shape.n_layers):
-            for kind, name in enumerate(("keys", "values")):
-                part = self._memory[layer, kind, slot : slot + n]
+            for name, whole in (("keys", self._keys), ("values", self._values)):
+                part = whole[layer, slot : slot + n]
                 for bind, end in ((binding.bind_input, ""), (binding.bind_output, "_out")):
-                    bind(f"{name}{end}{layer}", "cpu", 0, np.float32, part.shape, part.ctypes.data)
+                    bind(f"{name}{end}{layer}", "cpu", 0, np.float32, part.shape, _address(part))
         return binding, given
 
-    def _empty(self, room: int) -> NDArray[np.float32]:
-        shape = self.shape
-        return np.zeros((shape.n_layers, 2, self.slots, shape.n_key_heads, room, head_width(shape)), np.float32)
-
-    def _grow(self, length: int) -> None:
-        if length <= self._room:
+    def _fit(self, length: int, *, shrink: bool = False) -> None:
+        """Make room for texts of this length, and no more than is useful; memory is laid out anew where that changes."""
+        if length <= self._room and not (shrink and self._room > 1.5 * length + 2 * ROOM_STEP):
             return
-        room = min(max(2 * self._room, length), self.context)
-        larger = self._empty(room)
-        larger[:, :, :, :, : self._room] = self._memory
-        self._memory, self._room, self._bound = larger, room, None
+        room = min(-(-(length + length // 8) // ROOM_STEP) * ROOM_STEP, self.context)
+        sizes = (self.shape.n_layers, self.slots, self.shape.n_key_heads)
+        keys = np.zeros((*sizes, self.shape.head_width, room), np.float32)
+        values = np.zeros((*sizes, room, self.shape.head_width), np.float32)
+        if self._room:
+            n = min(room, self._room)
+            keys[..., :n], values[..., :n, :] = self._keys[..., :n], self._values[..., :n, :]
+        self._keys, self._values, self._room, self._bound = keys, values, room, None
 
 
-def _session(network: Decoder, context: int, bits: int, threads: int) -> tuple[Any, Any]:
-    """A session, and what must live as long as it."""
+def _address(values: NDArray[Any]) -> int:
+    """Where an array begins in memory."""
+    return int(values.__array_interface__["data"][0])
+
+
+def _sessions(network: Decoder, context: int, bits: int, threads: int) -> tuple[tuple[Any, Any], Any]:
+    """Sessions for one token a text and for pieces of texts, and what must live as long as they do; they share their weights."""
     import onnxruntime
 
-    graph, weights = build(network, context, bits)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
-    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in weights.items()}
-    options.add_external_initializers(list(values), list(values.values()))
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]), (options, values, weights)
+    found, alive = [], []
+    values: dict[str, Any] = {}
+    for one in (True, False):
+        graph, weights = build(network, context, bits=bits, one=one)
+        values = values or {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in weights.items()}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 4
+        if not one and bits == 32:  # rearranged weights are held once, for the steps; packed ones are small
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_external_initializers(list(values), list(values.values()))
+        found.append(onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
+        alive.append((options, weights if one else None))
+    return (found[0], found[1]), (values, alive)

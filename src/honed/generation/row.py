@@ -42,6 +42,7 @@ class Row:
         self.limit = self.n_prompt + min(self.settings.max_tokens, room)
         self.tokens: list[Token] = []
         self.finish: Finish | None = None
+        self.error: Exception | None = None
         self.ready: SimpleQueue[Token | None] = SimpleQueue()
         self.plain = self.settings.plain
         self.raw = self.settings.logprobs is not None
@@ -68,6 +69,8 @@ class Row:
 
     def take(self, token: int, logprob: float | None = None, top: tuple[tuple[int, float], ...] = ()) -> bool:
         """Write one more token; True where the answer ends with it."""
+        if self.finish is not None:
+            return True
         if token in self._ends:
             return self.end("stop")
         self.ids.append(token)
@@ -96,6 +99,12 @@ class Row:
             self.ready.put(None)
         return True
 
+    def fail(self, error: Exception) -> None:
+        """End with an error, which whoever waits for the answer gets."""
+        if self.finish is None:
+            self.error, self.finish = error, "cancelled"
+            self.ready.put(None)
+
     def _give(self, token: Token) -> None:
         if not self.tokens:
             self.first_s = time.perf_counter() - self.begun
@@ -105,7 +114,11 @@ class Row:
     def _show(self, token: Token) -> None:
         self.ready.put(token)
         if self._on_token is not None:
-            self._on_token(token)
+            try:
+                self._on_token(token)
+            except Exception as error:  # the mistake of one request's callback is not the others'
+                self._on_token = None
+                self.fail(error)
 
     def completion(self) -> Completion:
         """The answer, once it has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from honed.generation.reader import Ids, Logits
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.products import fast_products
 
+WORTH_IT = 64
+"""Tokens in one pass from which choosing among libraries for products costs less than it gains."""
 FIRST_ROOM = 256
 """Tokens each slot has room for at first; doubled when a text grows longer."""
 
@@ -79,16 +82,19 @@ class TorchReader:
         self._memory[:, :, slot, :, :length] = kept[:, :, :, :length]
 
     def _logits(self, tokens: Tensor, places: Tensor, mask: Tensor | None, memory: Any, *, last: bool) -> Logits:
-        with fast_products():
+        products = fast_products() if tokens.numel() >= WORTH_IT else nullcontext()
+        with products:
             found = self.network(tokens, places, mask=mask, memory=memory, last=last)
         rows: Logits = found.reshape(-1, self.n_tokens).float().cpu().numpy()
         return rows
 
     def _mask(self, places: Tensor, end: int) -> Tensor:
-        """True for the keys before ``end`` that queries at these places may look at."""
+        """0 for the keys before ``end`` that queries at these places may look at, minus infinity for the others."""
         keys = torch.arange(end, device=self._device)
         seen = keys <= places
-        return seen & (keys > places - self._window) if self._window else seen
+        if self._window:
+            seen = seen & (keys > places - self._window)
+        return torch.zeros_like(seen, dtype=self._dtype).masked_fill_(~seen, -torch.inf)
 
     def _empty(self, room: int) -> Tensor:
         shape = self.network.shape

@@ -50,7 +50,7 @@ def tiny_decoder(
     config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **ends, **SIZES[kind])
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: Any = AutoModelForCausalLM.from_config(config)
+        model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         for parameter in model.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
         model.save_pretrained(folder, max_shard_size=shard)
