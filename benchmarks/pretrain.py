@@ -24,6 +24,7 @@ import honed
 from honed.networks.decoders.shape import Shape
 from honed.pretraining.engine import Learner
 from honed.pretraining.optimizer import make_optimizers
+from honed.pretraining.shards import BOUNDARY
 from honed.pretraining.size import shape_of_size
 
 SAME = {"shape.width": 128, "shape.layers": 4, "shape.heads": 4, "shape.context": 64, "training.rows": 12}
@@ -90,6 +91,25 @@ def speed(rounds: int, compiled: bool) -> None:
         })  # fmt: skip
 
 
+def documents(rounds: int) -> None:
+    """What keeping documents apart costs: the same rows with and without a document that begins in each, in turns."""
+    for rows, context in ((12, 64), (8, 256)):
+        learner = Learner(shape_of_size("llama", 323, context, 128, 4, 4), "bf16", "cpu", 0)
+        plain = torch.randint(1, 323, (rows, context + 1))
+        apart = plain.clone()
+        apart[:, context // 2] = BOUNDARY
+        times: dict[str, list[float]] = {"one document": [], "two documents a row": []}
+        for turn in range(rounds + 1):
+            for name, given in zip(times, (plain, apart), strict=True):
+                begin = time.process_time()
+                for _ in range(CHUNK // 4):
+                    learner.learn(given, rows)
+                times[name] += [time.process_time() - begin] if turn else []
+        whole = statistics.median(times["one document"])
+        cost = statistics.median(b / a for a, b in zip(*times.values(), strict=True))
+        told(f"documents apart, {rows} x {context}: {cost:.3f} times", 0.0, 0.0, whole, steps=rounds * CHUNK // 4)
+
+
 def told(system: str, loss: float, wall: float, processor: float, **more: object) -> None:
     """One row about quality."""
     record("pretrain", {
@@ -134,12 +154,16 @@ def quality(parts: list[str]) -> None:
 def main() -> None:
     """Read the flags and run."""
     flags = argparse.ArgumentParser(description=__doc__)
-    flags.add_argument("parts", nargs="*", default=["speed", "peer", "same", "time"], help="speed, peer, same, time")
+    flags.add_argument(
+        "parts", nargs="*", default=["speed", "peer", "same", "time"], help="speed, documents, peer, same, time"
+    )
     flags.add_argument("--rounds", type=int, default=5)
     flags.add_argument("--compiled", action="store_true", help="both compiled as well (two minutes more)")
     given = flags.parse_args()
     if "speed" in given.parts:
         speed(given.rounds, given.compiled)
+    if "documents" in given.parts:
+        documents(given.rounds)
     quality(given.parts)
 
 

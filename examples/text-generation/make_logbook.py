@@ -15,7 +15,8 @@ ENTRIES = 1500
 PEOPLE = ("Abel", "Berit", "Chidi", "Dana", "Emre", "Farida", "Goran", "Hana", "Ilya", "Jonna")
 MACHINES = {
     "press 1": ("oil pressure", "bar", 120, 180), "press 2": ("oil pressure", "bar", 120, 180),
-    "the furnace": ("temperature", "°C", 780, 930), "the belt": ("speed", "m/min", 8, 22), "pump 4": ("flow", "l/min", 40, 95), "the mill": ("vibration", "mm/s", 1, 9),
+    "the furnace": ("temperature", "°C", 780, 930), "the belt": ("speed", "m/min", 8, 22),
+    "pump 4": ("flow", "l/min", 40, 95), "the mill": ("vibration", "mm/s", 1, 9),
 }  # fmt: skip
 FAULTS = {
     "press 1": ("a hose leaked", "the hose was changed"), "press 2": ("the guard did not close", "the switch was cleaned"),

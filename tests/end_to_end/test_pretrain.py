@@ -216,7 +216,7 @@ def test_the_command_says_how_to_go_on(text: Path, tmp_path: Path) -> None:
 
 
 def test_a_time_limit_chooses_the_size(text: Path, tmp_path: Path) -> None:
-    result = honed.pretrain(text, time_limit="15s", out=tmp_path, settings={"training.precision": "fp32"})
+    result = honed.pretrain(text, time_limit="20s", out=tmp_path, settings={"training.precision": "fp32"})
     reasons = {choice.name: choice.reason for choice in result.report.choices}
     assert "the law expects the lowest loss" in reasons["shape.width"] and result.report.steps >= 1
     assert result.report.passes <= 16

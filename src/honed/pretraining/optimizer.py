@@ -16,11 +16,11 @@ WARM_UP = 50
 class Muon(torch.optim.Optimizer):
     """Steps of equal size in every direction of a matrix: its momentum, made nearly orthogonal.
 
-    Steps are scaled by 0.2 sqrt(larger side), so that they are as large as those of AdamW and the same rate fits both.
+    Steps are scaled by sqrt(rows / columns) for matrices with more rows than columns.
 
     References
     ----------
-    Jordan et al., *Muon: an optimizer for hidden layers*, 2024; Liu et al., *Muon is scalable for LLM training*, 2025.
+    Jordan et al., *Muon: an optimizer for hidden layers*, 2024.
     """
 
     def __init__(self, parameters: Any, lr: float, weight_decay: float, dtype: torch.dtype) -> None:
@@ -39,7 +39,9 @@ class Muon(torch.optim.Optimizer):
                 momentum.lerp_(parameter.grad, 1 - MOMENTUM)
                 turned = orthogonal(parameter.grad.lerp(momentum, MOMENTUM), self.dtype)
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(turned, alpha=-0.2 * math.sqrt(max(parameter.shape)) * group["lr"])
+                parameter.add_(
+                    turned, alpha=-math.sqrt(max(1.0, parameter.shape[0] / parameter.shape[1])) * group["lr"]
+                )
 
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:

@@ -26,6 +26,8 @@ PASSES = 16.0
 """Passes over a text at most."""
 TIMING, CLOSING = 0.06, 0.04
 """Shares of the time for timing sizes, and for the last evaluation and the report."""
+KEPT = 0.2
+"""Share of the time that is kept for learning, however slow a busy machine reads and times."""
 COMPILE_FROM_S = {"cpu": 3600.0, "cuda": 240.0}
 MATRIX_RATE, RATE = 0.02, 3e-3
 """Chosen on the validation text of wikitext-2, see docs/decisions."""
@@ -69,6 +71,11 @@ class Plan:
         return self.rows * int(self.shape["context"])
 
 
+def time_for_learning(limit: float, begin: float) -> float:
+    """Seconds that are left of a limit for learning, and a fifth of it at least."""
+    return max(begin + limit - time.monotonic(), KEPT * limit)
+
+
 class Planner:
     """Makes a plan, and says of every part whether it was chosen, a default or yours.
 
@@ -76,14 +83,17 @@ class Planner:
     ----------
     text : int
         Tokens that are learnt from.
-    deadline : float or None
-        ``time.monotonic()`` value at which everything is to be done.
+    limit : float or None
+        Seconds that were given for everything.
+    begin : float
+        ``time.monotonic()`` value at which they began.
     """
 
     def __init__(
-        self, config: PretrainConfig, yours: set[str], n_tokens: int, text: int, deadline: float | None
+        self, config: PretrainConfig, yours: set[str], n_tokens: int, text: int, limit: float | None, begin: float
     ) -> None:
-        self.config, self.yours, self.n_tokens, self.text, self.deadline = config, yours, n_tokens, text, deadline
+        self.config, self.yours, self.n_tokens, self.text = config, yours, n_tokens, text
+        self.limit, self.begin = limit, begin
         self.device = engine.device_here()
         self.choices: list[Choice] = []
 
@@ -131,7 +141,7 @@ class Planner:
         )
 
     def _left(self) -> float:
-        return math.inf if self.deadline is None else self.deadline - time.monotonic()
+        return math.inf if self.limit is None else time_for_learning(self.limit, self.begin)
 
     def _context(self) -> int:
         wanted = self.config.shape.context
@@ -218,7 +228,7 @@ class Planner:
             for parameter in learner.network.parameters():
                 parameter.grad = torch.zeros_like(parameter)
             update = engine.seconds_of(optimizers.step, self.device, 1)
-            seconds = self._left() if self.deadline else 600.0
+            seconds = self._left() if self.limit else 600.0
             whole = learning.rows or self._rows(min(seconds / step, self._most_tokens()), shape.context)
             return step + update / (whole * shape.context)
 
@@ -248,7 +258,7 @@ class Planner:
 
     def _compiled(self) -> bool:
         wanted = self.config.training.compile
-        long = self.deadline is not None and self._left() >= COMPILE_FROM_S[self.device]
+        long = self.limit is not None and self._left() >= COMPILE_FROM_S[self.device]
         found = long if wanted == "auto" else wanted == "yes"
         why = "it pays in longer runs" if not found else "the run is long enough for it to pay"
         self._choose("training.compile", "yes" if found else "no", why)

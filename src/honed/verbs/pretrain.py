@@ -18,7 +18,7 @@ from honed.files import read_json, tell_os_error, whole_file, whole_folder, writ
 from honed.pretraining.engine import judge
 from honed.pretraining.folder import read_folder
 from honed.pretraining.loop import CHECKPOINT, Training
-from honed.pretraining.plan import Plan, Planner
+from honed.pretraining.plan import Plan, Planner, time_for_learning
 from honed.pretraining.results import PretrainReport
 from honed.pretraining.settings import PretrainConfig
 from honed.pretraining.shards import open_stream, write_shards
@@ -115,7 +115,7 @@ def pretrain(
     seconds = tree.training.time_limit_s or (None if tree.training.steps or resume else DEFAULT_S)
     with held(folder):
         _begin(folder, state, tree)
-        run = _Run(corpus, tree, yours, folder, state, begin, begin + seconds if seconds else None, progress)
+        run = _Run(corpus, tree, yours, folder, state, begin, seconds, progress)
         return run.finish(on_choices)
 
 
@@ -137,7 +137,7 @@ class _Run:
     folder: Path
     state: RunState
     begin: float
-    deadline: float | None
+    limit: float | None
     progress: Progress
 
     def finish(self, on_choices: Callable[[list[Choice]], None] | None) -> PretrainResult:
@@ -149,10 +149,10 @@ class _Run:
         plan, choices = self._plan(tokenizer.get_vocab_size(), len(train))
         if on_choices:
             on_choices(choices)
-        closing = 0.03 * (self.deadline - clock.monotonic()) if self.deadline else 0.0
+        left = time_for_learning(self.limit, self.begin) * 0.97 if self.limit else math.inf
         training = Training(
             plan, self.folder, train, validation, tokenizer, card=self._card(plan),
-            deadline=self.deadline - closing if self.deadline else None,
+            deadline=clock.monotonic() + left if self.limit else None,
         )  # fmt: skip
         with self.progress.step("learning", total=training.state.steps) as step:
             training.run(step, self.progress.say)
@@ -202,7 +202,7 @@ class _Run:
         if path.exists():
             kept = read_json(path)
             return Plan(**kept["plan"]), [Choice(**choice) for choice in kept["choices"]]
-        planner = Planner(self.config, self.yours, n_tokens, text, self.deadline)
+        planner = Planner(self.config, self.yours, n_tokens, text, self.limit, self.begin)
         with self.progress.step("timing this machine"):
             plan = planner.make()
         choices = [*self._read_choices(n_tokens), *planner.choices]
