@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -20,8 +20,10 @@ from honed.pretraining.settings import LearningConfig, PretrainConfig
 from honed.pretraining.size import LADDER, Size, choose_size, shape_of_size, working_parameters
 from honed.wording import number
 
-CONTEXT, AT_ONCE = {"cpu": 256, "cuda": 1024}, {"cpu": 2048, "cuda": 65536}
-"""Tokens of a row, and tokens computed at once."""
+CONTEXTS = ((0.0, 64), (4e6, 128), (16e6, 256), (256e6, 512), (4e9, 1024))
+"""Tokens of a row, from so many tokens on that will be read: short rows learn sooner, see docs/decisions."""
+AT_ONCE = {"cpu": 2048, "cuda": 65536}
+"""Tokens computed at once."""
 PASSES = 16.0
 """Passes over a text at most."""
 TIMING, CLOSING = 0.06, 0.04
@@ -105,11 +107,14 @@ class Planner:
         RunError [R040]
             The time is too short for a single step.
         """
-        learning, context = self.config.training, self._context()
-        smallest = self._shapes(context)[0]
-        precision = self._precision(smallest)
-        size = self._size(context, precision)
-        most = self._most_tokens()
+        learning, most = self.config.training, self._most_tokens()
+        first = self.config.shape.context or CONTEXTS[0][1]
+        precision = self._precision(self._shapes(first)[0])
+        size = self._size(first, precision)
+        context = self._context(min(size.tokens, most))
+        if context != first:
+            longer = replace(size.shape, context=context)
+            size = replace(size, shape=longer, token_s=self._pace(precision)(longer))
         rows = learning.rows or self._rows(min(size.tokens, most), context)
         steps = self._steps(size, rows * context, most)
         self._choose(
@@ -143,10 +148,14 @@ class Planner:
     def _left(self) -> float:
         return math.inf if self.limit is None else time_for_learning(self.limit, self.begin)
 
-    def _context(self) -> int:
-        wanted = self.config.shape.context
-        found = wanted or min(CONTEXT[self.device], 16 * max(1, self.text // 1024))
-        self._choose("shape.context", found, "tokens it reads at most")
+    def _context(self, tokens: float) -> int:
+        fitting = max(CONTEXTS[0][1], self.text // 64)
+        found = self.config.shape.context or max(
+            size for least, size in CONTEXTS if tokens >= least and size <= fitting
+        )
+        self._choose(
+            "shape.context", found, "tokens it reads at most; short rows learn sooner where few tokens can be read"
+        )
         return found
 
     def _shapes(self, context: int) -> list[Shape]:
