@@ -15,7 +15,7 @@ from typing import Any
 
 PAGE = Path(__file__).with_name("reference.md")
 COMMANDS = (
-    "inspect", "finetune", "evaluate", "predict", "engines", "export", "monitor", "promote", "rollback", "serve", "key", "models", "explain",
+    "inspect", "pretrain", "finetune", "evaluate", "predict", "engines", "export", "monitor", "promote", "rollback", "serve", "key", "models", "explain",
     "eject", "sign", "verify",
 )  # fmt: skip
 
@@ -75,6 +75,7 @@ def _methods(thing: Any) -> list[tuple[str, Any]]:
 def settings() -> list[str]:
     """The tree of settings with defaults, bounds and what each means."""
     from honed.config import RunConfig
+    from honed.pretraining.settings import PretrainConfig
     from honed.tasks.registry import get_task, task_names
 
     lines = [
@@ -88,6 +89,7 @@ def settings() -> list[str]:
     for task in map(get_task, task_names()):
         if task.facts.automatic:
             lines += ["", f"Of {task.name}:", "", *head, *_rows(task.config(), "task_settings.")]
+    lines += ["", "Of `honed pretrain`:", "", *head, *_rows(PretrainConfig(), "")]
     return [*lines, ""]
 
 

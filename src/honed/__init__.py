@@ -17,6 +17,7 @@ _HOME = {
     "finetune": "honed.verbs.finetune",
     "evaluate": "honed.verbs.evaluate",
     "predict": "honed.verbs.predict",
+    "pretrain": "honed.verbs.pretrain",
     "models": "honed.verbs.models",
     "monitor": "honed.verbs.monitor",
     "promote": "honed.verbs.deploy",
@@ -42,6 +43,7 @@ __all__ = [
     "models",
     "monitor",
     "predict",
+    "pretrain",
     "promote",
     "rollback",
     "serve",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from honed.verbs.models import models
     from honed.verbs.monitor import monitor
     from honed.verbs.predict import predict
+    from honed.verbs.pretrain import pretrain
     from honed.verbs.serve import serve
     from honed.verbs.trust import sign, verify
 

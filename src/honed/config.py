@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -201,8 +202,8 @@ def as_yaml(config: Any) -> str:
     return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
 
 
-def load(path: Path) -> RunConfig:
-    """A run's settings from a YAML file.
+def load(path: Path, kind: Callable[[], Any] = RunConfig) -> Any:
+    """A run's settings from a YAML file, as a tree of this kind.
 
     Raises
     ------
@@ -223,14 +224,15 @@ def load(path: Path) -> RunConfig:
         raise ConfigError(
             "C004", f"The settings file {path} holds no settings.", "Write lines such as `base: my-model`."
         )
-    config = RunConfig()
-    override(config, dict(_leaves(content)))
+    config = kind()
+    override(config, dict(_leaves(content, config)))
     return config
 
 
-def _leaves(content: dict[str, Any], prefix: str = "") -> typing.Iterator[tuple[str, Any]]:
+def _leaves(content: dict[str, Any], config: Any, prefix: str = "") -> typing.Iterator[tuple[str, Any]]:
     for key, value in content.items():
-        if isinstance(value, dict) and key in ("data", "training"):
-            yield from _leaves(value, f"{prefix}{key}.")
+        below = getattr(config, str(key), None)
+        if isinstance(value, dict) and dataclasses.is_dataclass(below):
+            yield from _leaves(value, below, f"{prefix}{key}.")
         else:
             yield prefix + str(key), value

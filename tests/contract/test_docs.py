@@ -51,6 +51,23 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert (tmp_path / "answers.csv").exists() and (tmp_path / "evaluation.html").exists()
 
 
+def test_the_page_about_pretraining_runs(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples/text-generation/make_logbook.py", tmp_path)
+    blocks = re.findall(r"```(console|python)\n(.*?)```", (ROOT / "docs/pretrain.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 3
+    for kind, block in blocks:
+        lines = (
+            [["-c", block]]
+            if kind == "python"
+            else [shlex.split(line) for line in re.findall(r"^\$ (.*)$", block, re.M)]
+        )
+        for words in lines:
+            words = words[1:] if words[0] == "python" else ["-m", *words] if words[0] == "honed" else words
+            done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (words, done.stderr)
+    assert (tmp_path / "runs/logbook/report.html").exists() and (tmp_path / "runs/short/model/config.json").exists()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

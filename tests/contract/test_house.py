@@ -20,6 +20,7 @@ LAYERS = (
     ("model", "prediction", "bundle"),
     ("engines", "exporting"),
     ("training", "evaluation"),
+    ("pretraining",),
     ("monitoring",),
     ("report",),
     ("web", "serving"),

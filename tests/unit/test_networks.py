@@ -114,7 +114,7 @@ def test_counted_words_survive_saving(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.suffix not in (".json", ".safetensors")]
 
 
-@pytest.mark.skipif(products._operator() is None, reason="this torch has no linear layer of oneDNN")
+@pytest.mark.skipif(products.dnn_operator() is None, reason="this torch has no linear layer of oneDNN")
 @pytest.mark.parametrize("shape", [(1, 8), (3, 5, 8), (2, 3, 4, 8)])
 def test_products_by_onednn_are_those_of_torch(shape: tuple[int, ...]) -> None:
     rows, layer, bare = torch.randn(shape), torch.nn.Linear(8, 6), torch.nn.Linear(8, 6, bias=False)
@@ -128,7 +128,7 @@ def test_products_by_onednn_are_those_of_torch(shape: tuple[int, ...]) -> None:
     assert none.shape == (0, 6)
 
 
-@pytest.mark.skipif(products._operator() is None, reason="this torch has no linear layer of oneDNN")
+@pytest.mark.skipif(products.dnn_operator() is None, reason="this torch has no linear layer of oneDNN")
 def test_products_by_onednn_leave_the_rest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training, other number formats and autocast compute as before."""
     rows, layer = torch.randn(4, 8), torch.nn.Linear(8, 6)
@@ -153,6 +153,6 @@ def test_onednn_where_torchs_own_products_are_slow(
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     monkeypatch.setattr(products, "_operator", lambda: print)
-    products._worth_it.cache_clear()
-    assert products._worth_it() is wanted
-    products._worth_it.cache_clear()
+    products.dnn_pays.cache_clear()
+    assert products.dnn_pays() is wanted
+    products.dnn_pays.cache_clear()

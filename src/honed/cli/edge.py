@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from honed.errors import ConfigError, HonedError
@@ -73,6 +74,15 @@ def costs_of(pairs: list[str]) -> dict[str, float]:
         raise ConfigError(
             "C012", f"--cost takes label=number, not {' '.join(pairs)}.", "For example --cost spam=5."
         ) from None
+
+
+def tell_stopped(console: Any, verb: str, out: Path, resume: Path | None, begin: float, usable: str) -> None:
+    """How to go on, where the run had begun; nothing about older runs. ``usable`` lies in it where there is a model."""
+    begun = [path for path in out.glob("*/state.json") if path.stat().st_mtime >= begin] if out.is_dir() else []
+    folder = resume or (max(begun, key=lambda path: path.stat().st_mtime).parent if begun else None)
+    if folder is not None:
+        there = " A usable model lies there already." if (folder / usable).exists() else ""
+        console.print(f"\nStopped. Go on with: honed {verb} --resume {folder}{there}", markup=False, soft_wrap=True)
 
 
 def run_safely(app: Any) -> int:

@@ -57,7 +57,7 @@ def finetune(
             progress=edge.bars(), on_prepared=watcher.prepared, on_rung=watcher.rung,
         )  # fmt: skip
     except KeyboardInterrupt:
-        _stopped(console, out, resume, begin)
+        edge.tell_stopped(console, "finetune", out, resume, begin, "model/manifest.json")
         raise
     if as_json:
         edge.print_json(result.report.as_dict())
@@ -97,12 +97,3 @@ class _Watcher:
         from honed.report.terminal import rung_line
 
         self.console.print(rung_line(rung, self.unit), soft_wrap=True)
-
-
-def _stopped(console: Any, out: Path, resume: Path | None, begin: float) -> None:
-    """How to go on, where the run had begun; nothing about older runs."""
-    begun = [path for path in out.glob("*/state.json") if path.stat().st_mtime >= begin] if out.is_dir() else []
-    folder = resume or (max(begun, key=lambda path: path.stat().st_mtime).parent if begun else None)
-    if folder is not None:
-        usable = " A usable model lies there already." if (folder / "model" / "manifest.json").exists() else ""
-        console.print(f"\nStopped. Go on with: honed finetune --resume {folder}{usable}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from honed import __version__
-from honed.cli import engines, evaluate, export, finetune, inspect, misc, monitor, predict, serve
+from honed.cli import engines, evaluate, export, finetune, inspect, misc, monitor, predict, pretrain, serve
 from honed.cli.edge import run_safely
 from honed.threads import surroundings
 
@@ -38,7 +38,7 @@ def _root(
     pass
 
 
-for module in (inspect, finetune, evaluate, predict, engines, export, monitor, serve, misc):
+for module in (inspect, pretrain, finetune, evaluate, predict, engines, export, monitor, serve, misc):
     module.register(app)
 
 

@@ -18,15 +18,15 @@ def fast_products() -> AbstractContextManager[Any]:
     torch computes products in float32 with Intel's MKL, which uses half of what other makers' processors can do. Answers
     differ by rounding alone. For prediction only: nothing in this context can be trained.
     """
-    return _ByOneDnn() if _worth_it() else nullcontext()
+    return _ByOneDnn() if dnn_pays() else nullcontext()
 
 
 @cache
-def _worth_it() -> bool:
+def dnn_pays() -> bool:
     """By the maker of the processor, not by a timing test: every process of a machine must round alike."""
     if platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkl.is_available():
         return False
-    return torch.backends.mkldnn.is_available() and _operator() is not None and "Intel" not in _maker()
+    return torch.backends.mkldnn.is_available() and dnn_operator() is not None and "Intel" not in _maker()
 
 
 def _maker() -> str:
@@ -38,7 +38,7 @@ def _maker() -> str:
 
 
 @cache
-def _operator() -> Any:
+def dnn_operator() -> Any:
     """oneDNN's linear layer as torch's compiler calls it, or None in a torch without it."""
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
@@ -46,7 +46,7 @@ def _operator() -> Any:
 class _ByOneDnn(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.nn.functional.linear and not kwargs and _fits(*args):
-            found: torch.Tensor = _operator()(args[0], args[1], args[2] if len(args) > 2 else None, "none", [], "")
+            found: torch.Tensor = dnn_operator()(args[0], args[1], args[2] if len(args) > 2 else None, "none", [], "")
             return found
         return func(*args, **(kwargs or {}))
 

@@ -12,6 +12,7 @@ from honed.media.registry import medium_of
 from honed.metrics.intervals import Interval, wilson
 from honed.report import plots, words
 from honed.report.inspection import Inspection
+from honed.wording import counted
 
 MOST_IN_MATRIX, MOST_LABELS = 20, 10
 TONES = {"ship": "good", "ship with care": "care", "do not ship": "bad", "cannot tell": "unsure"}
@@ -27,7 +28,12 @@ def _environment() -> Any:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        figure=words.figure, interval=words.interval, duration=words.duration, short=words.shortened, cell=words.cell
+        figure=words.figure,
+        interval=words.interval,
+        duration=words.duration,
+        short=words.shortened,
+        cell=words.cell,
+        counted=counted,
     )
     environment.globals.update(
         plots={name: _safe(getattr(plots, name), Markup) for name in ("whiskers", "ladder", "reliability", "curve", "heat", "scatter")},

@@ -14,7 +14,7 @@ from honed.files import read_json, whole_folder
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
-def save_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def save_checkpoint(folder: Path, network: Any, optimizer: Any, state: dict[str, Any]) -> None:
     """Weights, optimizer moments, random state and ``state`` (plain JSON types), whole or not at all."""
     tensors = {f"w.{name}": value for name, value in network.state_dict().items()}
     for index, moments in optimizer.state_dict()["state"].items():
@@ -27,7 +27,7 @@ def save_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer
         (temporary / STATE).write_text(json.dumps(state), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+def load_checkpoint(folder: Path, network: Any, optimizer: Any) -> dict[str, Any] | None:
     """Bring network, optimizer and random state back; returns ``state``, or None where there is no checkpoint."""
     if not (folder / STATE).exists():
         return None
@@ -45,7 +45,7 @@ def load_checkpoint(folder: Path, network: Any, optimizer: torch.optim.Optimizer
     return state
 
 
-def _lay_out(moments: dict[int, dict[str, torch.Tensor]], optimizer: torch.optim.Optimizer) -> None:
+def _lay_out(moments: dict[int, dict[str, torch.Tensor]], optimizer: Any) -> None:
     """Moments in memory as their parameters are: other layouts are added up in another order."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for index, found in moments.items():

@@ -109,7 +109,7 @@ def finetune(
     """
     begin, progress = clock.monotonic(), progress or Silent()
     if resume is not None:
-        state = read_state(Path(resume))
+        state = read_state(Path(resume), "finetune")
         if not state.data:
             raise RunError(
                 "R030", f"The run {resume} was started from data in memory.", "Call finetune again with the same data."
@@ -121,12 +121,12 @@ def finetune(
             Path(resume).parent,
             state.settings,
         )
-        settings = {**settings, **_limit(time_limit)}
+        settings = {**settings, **limit_of(time_limit)}
     elif data is None:
         raise DataError("D001", "No data was given.", "Name a file, or --resume a run.")
     else:
         named = {"task": task, "base": str(base) if base else None, "data.target": target, "data.text": list(text or []),
-                 "data.time": time, "data.group": list(group or []), "data.entity": entity, **_limit(time_limit),
+                 "data.time": time, "data.group": list(group or []), "data.entity": entity, **limit_of(time_limit),
                  "task_settings.costs": dict(costs or {})}  # fmt: skip
         settings = {**{key: value for key, value in named.items() if value}, **(settings or {})}
     run_config = load(Path(config)) if config else RunConfig()
@@ -156,7 +156,8 @@ def finetune(
         return _run(session, prepared, state, test_table, begin, progress, on_rung)
 
 
-def _limit(time_limit: str | float | None) -> dict[str, Any]:
+def limit_of(time_limit: str | float | None) -> dict[str, Any]:
+    """A time limit as the setting it is. Raises ConfigError [C002]."""
     if time_limit is None:
         return {}
     try:

@@ -26,26 +26,36 @@ class RunState:
     test: str
     settings: dict[str, Any]
     finished: bool = False
+    verb: str = "finetune"
 
     def save(self, folder: Path) -> None:
         """Write ``state.json``."""
         write_json(folder / STATE, asdict(self))
 
 
-def read_state(folder: Path) -> RunState:
+def read_state(folder: Path, verb: str | None = None) -> RunState:
     """What a run was started with.
 
     Raises
     ------
     RunError [R030]
-        The folder holds no run.
+        The folder holds no run, or one of another verb than asked for.
     """
     try:
-        return RunState(**read_json(folder / STATE))
+        state = RunState(**read_json(folder / STATE))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             "R030", f"{folder} holds no run to resume.", "Pass the folder that finetune made, such as runs/NAME."
         ) from error
+    if verb and state.verb != verb:
+        raise RunError(
+            "R030", f"The run in {folder} is one of {state.verb}.", f"Go on with honed {state.verb} --resume."
+        )
+    return state
+
+
+def _started_with(state: RunState) -> tuple[Any, ...]:
+    return state.verb, state.data_digest, state.settings, state.test
 
 
 @contextmanager
@@ -92,11 +102,7 @@ def choose_folder(out: Path, name: str, state: RunState) -> tuple[Path, bool]:
     number = 1
     while (folder / STATE).exists():
         before = read_state(folder)
-        if not before.finished and (before.data_digest, before.settings, before.test) == (
-            state.data_digest,
-            state.settings,
-            state.test,
-        ):
+        if not before.finished and _started_with(before) == _started_with(state):
             return folder, True
         number += 1
         folder = out / f"{name}-{number}"

@@ -1,0 +1,62 @@
+"""The result: a folder in hub format that ``AutoModelForCausalLM`` and ``AutoTokenizer`` open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from honed.errors import BundleError
+from honed.files import read_json, whole_folder, write_json
+from honed.networks.decoders.decoder import Decoder
+from honed.networks.decoders.hub_names import from_hub, to_hub
+from honed.networks.decoders.shape import config_of, shape_of
+from honed.pretraining.shards import BOUNDARY
+from honed.pretraining.tokenizer import save_tokenizer
+
+ALIKE = 1e-4
+"""Largest difference of a logit after reading back, relative to the largest."""
+
+
+def write_folder(target: Path, network: Decoder, tokenizer: Any, card: str) -> None:
+    """Write config, weights, tokenizer and card, read them back, and let them take the place of what was there.
+
+    Raises
+    ------
+    BundleError [B010]
+        What was written computes something else.
+    """
+    shape = network.shape
+    with whole_folder(target) as folder:
+        ends = {"bos_token_id": BOUNDARY, "eos_token_id": BOUNDARY}
+        write_json(folder / "config.json", {**config_of(shape), **ends, "dtype": "float32"})
+        write_json(folder / "generation_config.json", ends)
+        weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+        save_file(to_hub(shape, weights), folder / "model.safetensors", metadata={"format": "pt"})
+        save_tokenizer(tokenizer, folder, shape.context)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        _compare(folder, network)
+
+
+def read_folder(folder: Path) -> Decoder:
+    """The decoder of a folder that :func:`write_folder` wrote."""
+    shape = shape_of(read_json(folder / "config.json"))
+    assert shape is not None
+    network = Decoder(shape)
+    network.load_state_dict(from_hub(shape, load_file(folder / "model.safetensors")))
+    return network
+
+
+def _compare(folder: Path, network: Decoder) -> None:
+    shape = network.shape
+    tokens = torch.arange(min(16, shape.context))[None] % shape.n_tokens
+    twin = Decoder(shape)
+    twin.load_state_dict({name: value.detach().cpu() for name, value in network.state_dict().items()})
+    with torch.no_grad():
+        expected, found = twin(tokens), read_folder(folder)(tokens)
+    difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-9))
+    if not difference <= ALIKE:
+        seen = f"The saved model predicts differently from the trained one (by {difference:.2g})."
+        raise BundleError("B010", seen, "It was not kept. Report this as a fault of Honed.")

@@ -1,0 +1,66 @@
+"""Reports of a pre-training: the page, the terminal, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from honed.evaluation.results import Choice
+from honed.pretraining.results import PretrainReport
+from honed.report.html import template
+from honed.report.loss_curve import loss_curve
+from honed.report.terminal import grid_of, heading
+from honed.report.words import duration, figure
+
+
+def pretraining_page(report: PretrainReport) -> str:
+    """The report as one self-contained page."""
+    from markupsafe import Markup
+
+    page: str = template("pretraining.html").render(
+        report=report, curve=Markup(loss_curve(report.curve)), title=f"Honed: {report.name}"
+    )
+    return page
+
+
+def print_choices(console: Console, choices: Sequence[Choice]) -> None:
+    """Every setting with where it comes from and why."""
+    heading(console, "What was chosen")
+    grid = grid_of(("", "left"), ("", "left"), ("", "left"), ("", "left"))
+    for choice in choices:
+        grid.add_row(choice.name, escape(choice.value), choice.origin, escape(choice.reason))
+    console.print(grid)
+
+
+def print_pretraining(console: Console, report: PretrainReport, folder: Path) -> None:
+    """The end of a run: the loss, the speed, where everything lies."""
+    heading(console, f"Held-out loss {report.loss:.3f} nats a token ({report.bits_per_byte:.3f} bits a byte)")
+    console.print(f"on {report.n_validation_tokens:,} tokens; {report.held_out}", style="dim", markup=False)
+    speed = f"{report.tokens_per_s:,.0f} tokens a second, model FLOPs utilisation {figure(report.utilisation, '%')}"
+    console.print(f"{report.steps:,} steps, {speed}", markup=False)
+    if report.samples:
+        heading(console, "It writes")
+        console.print(report.samples[-1]["text"], markup=False, style="dim")
+    heading(console, f"Done in {duration(report.seconds)}")
+    grid = grid_of(("", "left"), ("", "left"))
+    for name, file in (("report", "report.html"), ("model", "model"), ("loss of every step", "metrics.csv")):
+        grid.add_row(name, escape(str(folder / file)))
+    console.print(grid)
+
+
+def card_of(name: str, facts: dict[str, Any]) -> str:
+    """The README of the model: front matter that hubs read, and what is known; it quotes nothing of the data."""
+    rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+    return (
+        "---\npipeline_tag: text-generation\nlibrary_name: transformers\nlicense: other\n---\n\n"
+        f"# {name}\n\nA text-generation base, trained from nothing by Honed on a text of its owner. It continues texts like those it "
+        "was trained on. It knows nothing else, follows no instructions, and may repeat passages of its training text: share it only "
+        "with those who may read that text.\n\n"
+        f"| | |\n|---|---|\n{rows}\n\n"
+        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\nmodel = AutoModelForCausalLM.from_pretrained("FOLDER")\n```\n'
+    )

@@ -1,0 +1,263 @@
+"""``pretrain``: a text-generation base from nothing, on one's own text."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time as clock
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from honed.config import as_yaml, flatten, load, override
+from honed.data.documents import Corpus, open_corpus
+from honed.errors import DataError, RunError
+from honed.evaluation.results import Choice
+from honed.files import read_json, tell_os_error, whole_file, whole_folder, write_json
+from honed.pretraining.engine import judge
+from honed.pretraining.folder import read_folder
+from honed.pretraining.loop import CHECKPOINT, Training
+from honed.pretraining.plan import Plan, Planner, time_for_learning
+from honed.pretraining.results import PretrainReport
+from honed.pretraining.settings import PretrainConfig
+from honed.pretraining.shards import open_stream, write_shards
+from honed.pretraining.size import flops_per_token
+from honed.pretraining.survey import HeldOut, Survey, divided, hold_out, survey
+from honed.pretraining.tokenizer import make_tokenizer, open_tokenizer, pairs_for, save_tokenizer
+from honed.progress import Progress, Silent
+from honed.report.pretraining import card_of, pretraining_page
+from honed.verbs import package
+from honed.verbs.finetune import limit_of
+from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
+
+DEFAULT_S = 600.0
+SHORT = 300_000
+"""Characters below which characters are the better tokens."""
+SHARDS, PLAN, TOKENIZER = "shards", "plan.json", "tokenizer"
+
+
+@dataclass
+class PretrainResult:
+    """What ``pretrain`` gives: the report, the run's folder, and in ``folder / "model"`` the model in hub format."""
+
+    report: PretrainReport
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The folder that ``AutoModelForCausalLM`` and ``AutoTokenizer`` open."""
+        return self.folder / "model"
+
+
+def pretrain(
+    data: str | Path | None = None,
+    *,
+    tokenizer: str | None = None,
+    text: str | None = None,
+    time_limit: str | float | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    config: str | Path | None = None,
+    settings: dict[str, Any] | None = None,
+    resume: str | Path | None = None,
+    progress: Progress | None = None,
+    on_choices: Callable[[list[Choice]], None] | None = None,
+) -> PretrainResult:
+    """Train a decoder of the size that fits the time, from nothing, on a text.
+
+    Parameters
+    ----------
+    data : path
+        A text file, a folder of text files, or a table with a column of text. Every file or row is a document.
+    tokenizer : str
+        "characters", "bytes" or "bpe"; chosen by the length of the text when left out.
+    text : str
+        Column of text of a table; found by itself when left out.
+    time_limit : str or float
+        Seconds, or "90s", "10m", "1.5h", for everything; ten minutes when neither it nor ``training.steps`` is given.
+    settings : dict
+        Any other setting by its dotted name, such as ``{"shape.width": 128}``.
+    resume : path
+        Folder of an interrupted run that is to go on; without a time limit to the end of its plan.
+
+    Raises
+    ------
+    HonedError
+        Bad data, bad settings, too little time, no disk: one sentence says which.
+    KeyboardInterrupt
+        A usable model lies in the run folder; the same call goes on where it stopped.
+    """
+    begin, progress = clock.monotonic(), progress or Silent()
+    if resume is not None:
+        state = read_state(Path(resume), "pretrain")
+        data, name, out, settings = state.data, state.name, Path(resume).parent, dict(state.settings)
+        named = {}
+    elif data is None:
+        raise DataError("D001", "No data was given.", "Name a text file, or --resume a run.")
+    else:
+        named = {"tokenizer.kind": tokenizer, "data.text": text}
+    limit = limit_of(time_limit)
+    settings = {**{key: value for key, value in named.items() if value}, **(settings or {}), **limit}
+    tree: PretrainConfig = load(Path(config), PretrainConfig) if config else PretrainConfig()
+    yours = override(tree, settings)
+    corpus = open_corpus(data, column=tree.data.text, divided=tree.data.documents)
+    kept = {key: value for key, value in settings.items() if key != "training.time_limit_s"}
+    path = str(Path(data).absolute())
+    state = RunState(name or run_name(data), path, corpus.digest(), "", kept, verb="pretrain")
+    folder, going_on = choose_folder(Path(out), state.name, state) if resume is None else (Path(resume), True)
+    if resume is not None and read_state(folder).data_digest != state.data_digest:
+        raise RunError(
+            "R030", f"The data of the run {folder} has changed since it began.", "Start a new run without --resume."
+        )
+    if going_on:
+        progress.say(f"Going on with the run in {folder}.")
+    seconds = tree.training.time_limit_s or (None if tree.training.steps or resume else DEFAULT_S)
+    with held(folder):
+        _begin(folder, state, tree)
+        run = _Run(corpus, tree, yours, folder, state, begin, seconds, progress)
+        return run.finish(on_choices)
+
+
+def _begin(folder: Path, state: RunState, tree: PretrainConfig) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.save(folder)
+        with whole_file(folder / "config.yaml") as temporary:
+            temporary.write_text(as_yaml(tree), encoding="utf-8")
+    except OSError as error:
+        raise tell_os_error(error, folder) from error
+
+
+@dataclass
+class _Run:
+    corpus: Corpus
+    config: PretrainConfig
+    yours: set[str]
+    folder: Path
+    state: RunState
+    begin: float
+    limit: float | None
+    progress: Progress
+
+    def finish(self, on_choices: Callable[[list[Choice]], None] | None) -> PretrainResult:
+        """All that is left to do, from what lies in the folder."""
+        if not (self.folder / SHARDS / "index.json").exists():
+            self._prepare()
+        tokenizer = open_tokenizer(self.folder / TOKENIZER)
+        train, validation = (open_stream(self.folder / SHARDS, part) for part in ("train", "validation"))
+        plan, choices = self._plan(tokenizer.get_vocab_size(), len(train))
+        if on_choices:
+            on_choices(choices)
+        left = time_for_learning(self.limit, self.begin) * 0.97 if self.limit else math.inf
+        training = Training(
+            plan, self.folder, train, validation, tokenizer, card=self._card(plan),
+            deadline=clock.monotonic() + left if self.limit else None,
+        )  # fmt: skip
+        with self.progress.step("learning", total=training.state.steps) as step:
+            training.run(step, self.progress.say)
+        report = self._report(plan, choices, training, tokenizer)
+        write_json(self.folder / "report.json", report.as_dict())
+        with whole_file(self.folder / "report.html") as temporary:
+            temporary.write_text(pretraining_page(report), encoding="utf-8")
+        self.state.finished = True
+        self.state.save(self.folder)
+        for scrap in (CHECKPOINT, SHARDS, TOKENIZER):
+            shutil.rmtree(self.folder / scrap, ignore_errors=True)
+        return PretrainResult(report, self.folder)
+
+    def _prepare(self) -> None:
+        """Survey, tokenizer, shards."""
+        with self.progress.step("reading the text"):
+            found = survey(self.corpus, self.corpus.source.name)
+            parts = hold_out(found, self.config.data.validation)
+        kind, why = self._tokenizer_kind(found)
+        learnt = (piece.text for is_held, piece in divided(self.corpus, parts) if not is_held)
+        size = self.config.tokenizer.size or pairs_for(found.n_characters)
+        with self.progress.step("making the tokenizer"):
+            tokenizer = make_tokenizer(kind, found.characters, learnt, size)
+        with whole_folder(self.folder / TOKENIZER) as place:
+            save_tokenizer(tokenizer, place, 0)
+        with self.progress.step("writing tokens"):
+            write_shards(
+                self.folder / SHARDS, divided(self.corpus, parts), tokenizer, self._facts(found, parts, kind, why)
+            )
+
+    def _tokenizer_kind(self, found: Survey) -> tuple[str, str]:
+        if self.config.tokenizer.kind != "auto":
+            return self.config.tokenizer.kind, ""
+        if found.n_characters < SHORT:
+            return "characters", f"below {SHORT:,} characters byte pairs are seen too seldom"
+        return "bpe", "byte pairs say more in a token"
+
+    def _facts(self, found: Survey, parts: HeldOut, kind: str, why: str) -> dict[str, Any]:
+        return {
+            "tokenizer": kind, "why": why, "held_out": parts.words, "documents": len(found.lengths),
+            "characters": found.n_characters, "bytes": found.n_bytes,
+        }  # fmt: skip
+
+    def _plan(self, n_tokens: int, text: int) -> tuple[Plan, list[Choice]]:
+        """The plan of the folder, or a new one."""
+        path = self.folder / PLAN
+        if path.exists():
+            kept = read_json(path)
+            return Plan(**kept["plan"]), [Choice(**choice) for choice in kept["choices"]]
+        planner = Planner(self.config, self.yours, n_tokens, text, self.limit, self.begin)
+        with self.progress.step("timing this machine"):
+            plan = planner.make()
+        choices = [*self._read_choices(n_tokens), *planner.choices]
+        told = {choice.name for choice in choices}
+        for name, value in flatten(self.config).items():
+            if name not in told and not name.startswith("task_"):
+                choices.append(Choice(name, str(value), "yours" if name in self.yours else "default"))
+        write_json(path, {"plan": asdict(plan), "choices": [asdict(choice) for choice in choices]})
+        return plan, choices
+
+    def _read_choices(self, n_tokens: int) -> list[Choice]:
+        facts = read_json(self.folder / SHARDS / "index.json")
+        documents = f"{facts['documents']:,} documents, {facts['characters']:,} characters"
+        found = [Choice("data.documents", self.corpus.divided, self._origin("data.documents"), documents)]
+        if self.corpus.column:
+            found.append(
+                Choice("data.text", self.corpus.column, self._origin("data.text"), "the column with most text")
+            )
+        kind = Choice("tokenizer.kind", facts["tokenizer"], self._origin("tokenizer.kind"), facts["why"])
+        size = Choice("tokenizer.size", f"{n_tokens:,}", self._origin("tokenizer.size"), "tokens in the vocabulary")
+        held_out = Choice(
+            "data.validation", str(self.config.data.validation), self._default("data.validation"), facts["held_out"]
+        )
+        return [*found, kind, size, held_out]
+
+    def _origin(self, name: str) -> Any:
+        return "yours" if name in self.yours else "chosen"
+
+    def _default(self, name: str) -> Any:
+        return "yours" if name in self.yours else "default"
+
+    def _card(self, plan: Plan) -> Callable[[int, float], str]:
+        def card(step: int, loss: float) -> str:
+            facts = {"held-out loss, nats a token": f"{loss:.4f}", "step": f"{step:,}", "context": plan.shape["context"],
+                     "data": self.corpus.source.name, "SHA-256 of the data": self.state.data_digest}  # fmt: skip
+            return card_of(self.state.name, facts)
+
+        return card
+
+    def _report(self, plan: Plan, choices: list[Choice], training: Training, tokenizer: Any) -> PretrainReport:
+        facts, state = read_json(self.folder / SHARDS / "index.json"), training.state
+        shape = training.learner.network.shape
+        training.learner.network.load_state_dict(read_folder(self.folder / "model").state_dict())
+        with self.progress.step("loss of all held-out text"):
+            loss, count = judge(training.learner, training.validation)
+        pace = state.step * plan.step_tokens / max(state.seconds, 1e-9)
+        return PretrainReport(
+            name=self.state.name, data_source=self.corpus.source.name, data_digest=self.state.data_digest,
+            n_documents=facts["documents"], n_characters=facts["characters"], n_tokens=len(training.rows.stream),
+            tokenizer=facts["tokenizer"], n_vocabulary=tokenizer.get_vocab_size(), held_out=facts["held_out"],
+            n_validation_tokens=count, parameters=shape.n_parameters, steps=state.step, best_step=state.best_step,
+            tokens_read=state.step * plan.step_tokens, passes=state.step * plan.step_tokens / len(training.rows.stream),
+            loss=loss, bits_per_byte=loss * count / math.log(2) / max(1, training.validation.n_bytes), tokens_per_s=pace,
+            flops_per_token=flops_per_token(shape), peak_flops=plan.peak_flops,
+            utilisation=pace * flops_per_token(shape) / plan.peak_flops, seconds=clock.monotonic() - self.begin,
+            choices=choices, curve=[(row[0], row[2], row[-1]) for row in training.curve.rows], samples=state.samples,
+            versions=package.versions(),
+        )  # fmt: skip
