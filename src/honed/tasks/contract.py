@@ -177,6 +177,7 @@ class Network(Protocol):
     # gives a batch and the targets that go with it; ``settle(rows, batch)``, which makes outputs of what an engine computed
     # for a batch (arrays), and ``for_engines``, the part that engines compute; ``activation_bytes(length)``, the memory one
     # example needs in training; ``norms_learn``, set before training; ``usual_epochs(n)``, passes over n examples;
+    # ``usual_average``, the share of all steps that a moving average of its weights looks back, where it gains by one;
     # ``natural_rate`` and ``natural_head_rate``, its highest learning rates; ``tokens_in_fp32``, how many tokens a batch of
     # float32 should have on a CPU.
 

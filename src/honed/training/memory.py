@@ -26,15 +26,20 @@ class Fit:
     note: str = ""
 
 
-def estimate_mib(n_trained: int, n_all: int, layers: int, width: int, tokens: int) -> float:
-    """MiB for weights, gradients, two AdamW moments, the best weights kept, and activations of ``tokens`` tokens."""
-    weights = 4 * n_all * 2 + 4 * n_trained * 3
+def estimate_mib(n_trained: int, n_all: int, layers: int, width: int, tokens: int, averaged: bool = False) -> float:
+    """MiB for weights, gradients, two AdamW moments, perhaps a moving average, the best weights kept, and activations of
+    ``tokens`` tokens."""
+    weights = 4 * n_all * 2 + 4 * n_trained * (4 if averaged else 3)
     activations = 4 * layers * width * tokens * FLOATS_PER_TOKEN_AND_WIDTH
     return (weights + activations) / MIB
 
 
-def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | None, adapter: str) -> Fit:
+def make_it_fit(
+    network: Any, batch_size: int, longest: int, limit_mib: float | None, adapter: str, averaged: bool = False
+) -> Fit:
     """The largest batch, with all weights if possible and adapters if not, that fits the memory.
+
+    ``averaged`` says that a moving average of the trained weights is kept beside them.
 
     Raises
     ------
@@ -51,7 +56,8 @@ def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | 
     for lora in ways:
         size = batch_size
         while size >= 1:
-            needed = estimate_mib(n_all // 50 if lora else n_all, n_all, layers, width, 0 if own else size * longest)
+            trained, tokens = n_all // 50 if lora else n_all, 0 if own else size * longest
+            needed = estimate_mib(trained, n_all, layers, width, tokens, averaged)
             needed += size * own(longest) / MIB if own else 0.0
             if needed <= allowed:
                 return Fit(size, lora, needed, allowed, _note(size, batch_size, lora, adapter))

@@ -19,7 +19,7 @@ from honed.errors import ConfigError, DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
-from honed.finding import stop_at_blockers
+from honed.finding import by_level, stop_at_blockers
 from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
@@ -268,7 +268,7 @@ def _run(
     _keep_for_eject(session, prepared, state)
     state.finished = True
     state.save(session.folder)
-    for scrap in ("ladder", "checkpoint", "features.npy", "soup.json", "precision.txt"):
+    for scrap in ("ladder", "checkpoint", "features.npy", "soup.json", "average.json", "precision.txt"):
         path = session.folder / scrap
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return Result(model, report, session.folder)
@@ -360,7 +360,7 @@ def _report(
         n_validation=len(session.validation),
         n_test=evaluation.n_used if evaluation else 0,
         split=prepared.split.description,
-        findings=prepared.findings,
+        findings=by_level([*prepared.findings, *session.findings]),
         choices=session.choices,
         metric=metric.title,
         metric_unit=metric.unit,
