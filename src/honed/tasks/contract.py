@@ -43,6 +43,7 @@ __all__ = [
     "Recipe",
     "Sample",
     "Schemas",
+    "ShownLabels",
     "Task",
     "labelled",
 ]
@@ -261,6 +262,25 @@ class Sample:
     config: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class ShownLabels:
+    """Every label of some rows with what a base sees of the part of the row that it names.
+
+    Parameters
+    ----------
+    features : float array (m, d)
+    labels, rows : int arrays (m,)
+        The label as given, and which row it is of.
+    places : tuple of m str
+        Where in the row, in words; "" for the row as a whole.
+    """
+
+    features: Array
+    labels: Array
+    rows: Array
+    places: tuple[str, ...]
+
+
 def labelled(targets: Array) -> Array:
     """True for the rows that have a target: encoded targets are -1, NaN or None where it is missing."""
     if targets.ndim == 2:
@@ -341,6 +361,18 @@ class Task(ABC):
                   seed: int) -> dict[str, Array]:  # fmt: skip
         """Weight and bias of the head of a frozen network whose head reads more than one vector a row (facts.frozen_head)."""
         raise TypeError(f"{self.name} has no head that is fitted on a frozen network")
+
+    def shown_labels(
+        self, network: Any, inputs: Sequence[Input], targets: Array, frozen: Callable[[], Array]
+    ) -> ShownLabels | None:
+        """What a linear model would need to judge labels that it was not shown, or None where rows have no such labels.
+
+        ``frozen`` gives the features of the inputs, as the frozen network has them.
+        """
+        if not self.facts.linear_head or targets.ndim != 1 or targets.dtype.kind != "i":
+            return None
+        rows = np.flatnonzero(targets >= 0)
+        return ShownLabels(frozen()[rows], targets[rows], rows, ("",) * len(rows))
 
     def goodness(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> float:
         """What tells outputs apart that score alike: minus the loss, where the loss can be had from outputs."""

@@ -24,10 +24,11 @@ from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.report.html import run_page
-from honed.tasks.contract import Predictor
+from honed.tasks.contract import Array, Predictions, Predictor
 from honed.training.candidate import Candidate
 from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
+from honed.training.suspects import suspects
 from honed.verbs import package
 from honed.verbs.held_out import held_out
 from honed.verbs.prepare import Prepared, prepare
@@ -258,6 +259,7 @@ def _run(
     assert ladder.best is not None
     predictor = refit_best(session, ladder)
     model = package.model_of(session, prepared, ladder.best, state.name, predictor)
+    _look_at_labels(session, prepared, model, ladder)
     evaluation = _evaluate(session, prepared, model, ladder, test, progress)
     report = _report(session, prepared, state, ladder, evaluation, clock.monotonic() - begin)
     first = next(iter(ladder.candidates.values()))
@@ -272,6 +274,20 @@ def _run(
         path = session.folder / scrap
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return Result(model, report, session.folder)
+
+
+def _look_at_labels(session: Session, prepared: Prepared, model: Model, ladder: Ladder) -> None:
+    """Labels that look wrong, where a base has been looked with and there is time left."""
+    if "probe" not in ladder.candidates or session.time_left() <= 0:
+        return
+    assert prepared.split is not None and ladder.best is not None
+    rows = np.concatenate([prepared.split.train, prepared.split.validation]).astype(np.int64)
+
+    def decided(outputs: Array) -> Predictions:
+        return model.task.decode(outputs, model.problem, model.decision)
+
+    with session.progress.step("looking for labels that look wrong"):
+        session.findings += suspects(session, ladder.best, decided, rows, prepared.findings)
 
 
 def _keep_for_eject(session: Session, prepared: Prepared, state: RunState) -> None:
