@@ -12,6 +12,7 @@ import numpy as np
 from honed.files import read_json, whole_file, write_json
 from honed.networks.engine import NetworkPredictor, run_encoded
 from honed.networks.learning import learning, usual_epochs
+from honed.networks.lora import linear_layers
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
@@ -147,7 +148,7 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     settings = session.config.training
     n_parameters = session.base.n_parameters if session.base else 0
     wanted = settings.adapter
-    if wanted == "auto" and n_parameters > MODEL_IS_LARGE:
+    if wanted == "auto" and n_parameters > MODEL_IS_LARGE and linear_layers(network.backbone):
         wanted = "lora"
     longest = max(item["length"] for item in encoded)
     usual = getattr(network, "usual_batch", BATCH)

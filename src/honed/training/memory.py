@@ -43,8 +43,8 @@ def make_it_fit(
 
     Raises
     ------
-    RunError [R021]
-        Not even one example at a time with adapters fits; the message names need and limit.
+    RunError [R021, R024]
+        No adapters can be put on this network; or not even one example at a time with adapters fits; the message names need and limit.
     """
     allowed = min(limit_mib or float("inf"), available_memory_mib() * SPARE)
     config = network.backbone.config
@@ -52,7 +52,7 @@ def make_it_fit(
     width = getattr(config, "hidden_size", getattr(config, "dim", 768))
     own = getattr(network, "activation_bytes", None)
     n_all = sum(parameter.numel() for parameter in network.parameters())
-    ways = [False] if adapter == "full" else [True] if adapter == "lora" else [False, True]
+    ways = _ways(network, adapter)
     for lora in ways:
         size = batch_size
         while size >= 1:
@@ -68,6 +68,17 @@ def make_it_fit(
         "Take a smaller base, shorter texts or smaller pictures (task_settings.max_length, image_size), or stop after the probe "
         "(training.stop_after).",
     )
+
+
+def _ways(network: Any, adapter: str) -> list[bool]:
+    """Whether adapters are tried, in order."""
+    from honed.networks.lora import linear_layers
+
+    possible = bool(linear_layers(network.backbone))
+    if adapter == "lora" and not possible:
+        seen = "This base is all convolutions: there is no linear layer that an adapter could be put on."
+        raise RunError("R024", seen, "Leave training.adapter at auto, or take a base that is a transformer.")
+    return [True] if adapter == "lora" else [False, True] if adapter == "auto" and possible else [False]
 
 
 def _note(size: int, wanted: int, lora: bool, adapter: str) -> str:
