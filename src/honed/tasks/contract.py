@@ -20,7 +20,8 @@ from honed.finding import Finding
 from honed.media.medium import Medium
 from honed.media.registry import medium_of
 from honed.tasks.answers import Array, Decision, Metric, Predictions
-from honed.tasks.judging import Judging
+from honed.tasks.judging import Judging, ShownLabels
+from honed.tasks.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -183,34 +184,6 @@ class Network(Protocol):
     # float32 should have on a CPU.
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is used without Honed: what an export writes beside the weights.
-
-    A network that can be exported has a method ``recipe()`` that gives one. In all sources ``np`` is numpy, ``folder`` the
-    path of the exported folder, and ``rows`` a list with one list of column values for each row.
-
-    Parameters
-    ----------
-    write : callable (folder)
-        Writes the preprocessing, such as a tokenizer, as plain files.
-    imports : tuple of str
-        Import lines that ``encode`` needs.
-    encode : str
-        Python source that defines ``encode(rows)``: a dictionary of the network's input arrays.
-    packages : tuple of str
-        What those imports come from.
-    transformers : str
-        Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
-    """
-
-    write: Callable[[Path], None]
-    imports: tuple[str, ...]
-    encode: str
-    packages: tuple[str, ...] = ()
-    transformers: str = ""
-
-
 class Predictor(Protocol):
     """Something learnt that turns inputs into raw outputs; saved without pickle."""
 
@@ -260,25 +233,6 @@ class Sample:
     target: str
     base: Path | None
     config: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ShownLabels:
-    """Every label of some rows with what a base sees of the part of the row that it names.
-
-    Parameters
-    ----------
-    features : float array (m, d)
-    labels, rows : int arrays (m,)
-        The label as given, and which row it is of.
-    places : tuple of m str
-        Where in the row, in words; "" for the row as a whole.
-    """
-
-    features: Array
-    labels: Array
-    rows: Array
-    places: tuple[str, ...]
 
 
 def labelled(targets: Array) -> Array:

@@ -61,6 +61,25 @@ class Doubt:
     weight: float
 
 
+@dataclass(frozen=True)
+class ShownLabels:
+    """Every label of some rows with what a base sees of the part of the row that it names.
+
+    Parameters
+    ----------
+    features : float array (m, d)
+    labels, rows : int arrays (m,)
+        The label as given, and which row it is of.
+    places : tuple of m str
+        Where in the row, in words; "" for the row as a whole.
+    """
+
+    features: Array
+    labels: Array
+    rows: Array
+    places: tuple[str, ...]
+
+
 class Judging:
     """For a label, several labels, or a number a row. Arrays are in the encoding of the targets."""
 
