@@ -12,6 +12,7 @@ import honed
 from honed.config import fill
 from honed.data.read import read_table
 from honed.data.roles import infer_roles
+from honed.finding import Finding
 from honed.scenes import write_conveyor_set, write_part_folders
 from honed.tasks.detection.doubts import doubts, overlaps
 from honed.tasks.detection.judging import ObjectJudging
@@ -107,3 +108,43 @@ def test_pictures_in_the_wrong_folder_are_named_in_the_report(tmp_path: Path, pl
     assert len(named & moved) >= 6 and len(named - moved) <= 2
     assert finding.details["pictures"] and "looks like" in finding.examples[0]
     assert finding.details["pictures"][0] in (result.folder / "report.html").read_text()
+
+
+def test_annotations_that_the_best_method_contradicts_are_named_with_pictures(tmp_path: Path) -> None:
+    """Answers out of fold that know every object; of two pictures all annotations were lost."""
+    import dataclasses
+
+    from honed.config import RunConfig
+    from honed.evaluation.results import Estimate
+    from honed.networks.detection.packing import width_of
+    from honed.networks.engine import NetworkPredictor
+    from honed.tasks.answers import Decision
+    from honed.tasks.detection.given import as_given
+    from honed.testing.check_task import bench_of
+    from honed.training.candidate import Candidate
+    from honed.training.session import Session, make_parts
+    from honed.training.suspects import suspect_parts
+
+    bench = bench_of(get_task("object-detection"))
+    outputs, n = as_given(bench.targets, np.zeros((1, width_of(False)))), len(bench.inputs)
+    lost = bench.targets.copy()
+    for row in (3, 7):
+        none = np.zeros(0, dtype=np.int64)
+        lost[row] = dataclasses.replace(
+            lost[row], boxes=np.zeros((0, 4), np.float32), labels=none, crowd=none.astype(bool), outlines=None
+        )
+    best = Candidate("probe", "", NetworkPredictor(bench.network()), outputs, Estimate(1, 1, 1), (1, 0), 0, 0)
+
+    def found(targets: np.ndarray) -> Finding:
+        parts = make_parts(bench.inputs, targets, np.arange(n), np.arange(0))
+        session = Session(
+            bench.task, bench.problem, bench.settings, RunConfig(), bench.base, *parts, tmp_path, folds=4
+        )  # fmt: skip
+        decide = lambda rows: bench.task.decode(rows, bench.problem, Decision(thresholds=(0.5, 0.5)))  # noqa: E731
+        (finding,) = suspect_parts(session, best, decide, np.arange(n) + 100)
+        return finding
+
+    finding = found(lost)
+    assert (finding.code, finding.level, set(finding.rows)) == ("D151", "tip", {104, 108})
+    assert "nobody annotated" in finding.message and len(finding.details["pictures"]) == 2
+    assert found(bench.targets).level == "passed"
