@@ -66,6 +66,11 @@ class TrainingConfig:
     dropout: bool = setting(False, "keep the base's dropout while fine-tuning; it costs a third of the time")
     race: int = setting(3, "configurations that start the race; 1 takes the default one", low=1, high=6)
     patience: int = setting(2, "evaluations without gain before fine-tuning stops", low=1, high=100)
+    average: str = setting(
+        "auto",
+        "keep a moving average of the weights while fine-tuning and ship the better; auto where it was seen to help",
+        among=("auto", "on", "off"),
+    )
     adapter: str = setting("auto", "train all weights or low-rank adapters", among=("auto", "full", "lora"))
     memory_limit_mib: float | None = setting(None, "memory the run may use; none means what the machine has", low=64)
 

@@ -69,6 +69,10 @@ class RunError(HonedError):
     """A run cannot start, continue or be saved (codes R...)."""
 
 
+class RungError(RunError):
+    """One method cannot be fitted here; the ladder goes on without it."""
+
+
 class MonitorError(HonedError):
     """A log, a comparison or a deployment cannot be read or changed (codes M...)."""
 

@@ -20,7 +20,7 @@ from honed.files import read_json, sha256
 from tests.conftest import rows_of_sample, write_csv
 
 LONG = {"training.race": 1, "training.precision": "fp32", "task_settings.max_length": 32, "training.epochs": 12, "training.patience": 99,
-        "training.learning_rate": 3e-4, "training.adapter": "full"}  # fmt: skip
+        "training.learning_rate": 3e-4, "training.adapter": "full", "training.average": "on"}  # fmt: skip
 
 
 def many_rows(n: int = 480) -> list[dict[str, str]]:
@@ -122,6 +122,8 @@ def test_the_ladder_ends_at_its_best_rung(tmp_path: Path, tiny_base: Path) -> No
     best = next(line for line in done if line.best)
     assert best.score is not None and best.score.value == max(line.score.value for line in done if line.score)
     assert len(done) >= 4
+    assert any(choice.name == "final weights" for choice in result.report.choices), "the average was judged beside them"
+    assert not (result.folder / "average.json").exists()
     skipped = [line for line in result.report.ladder if line.status == "skipped"]
     assert all(line.note for line in skipped)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,38 +95,60 @@ def check_label_errors(
     looked = np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
     texts = joined_texts(table, roles.text).take(pa.array(looked)).to_pylist()
     probabilities = _out_of_fold([text or "" for text in texts], targets[looked], seed)
-    told = float((probabilities.argmax(axis=1) == targets[looked]).mean())
-    usual = float(np.bincount(targets[looked]).max() / len(looked))
+
+    def shown(position: int) -> str:
+        return f'"{mask_personal(texts[position] or "")[:70]}"'
+
+    judge = Judge("Counting words", "texts")
+    return [judged_labels(probabilities, targets[looked], labels, judge, looked, shown, roles.target or "")]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What judged the labels, and what the things are called that may be hard to judge."""
+
+    name: str
+    many: str
+
+
+def judged_labels(
+    probabilities: Array, targets: Array, labels: tuple[str, ...], judge: Judge, rows: Array,
+    shown: Callable[[int], str], target: str,
+) -> Finding:  # fmt: skip
+    """D150 from out-of-fold probabilities (n, labels): which labels look wrong, or why that cannot be said.
+
+    Parameters
+    ----------
+    targets : int array (n,)
+        The labels as they are given.
+    rows : int array (n,)
+        Which row of the data each belongs to, from 0.
+    shown : callable (position)
+        One of them for the eye.
+    """
+    told = float((probabilities.argmax(axis=1) == targets).mean())
+    usual = float(np.bincount(targets).max() / len(targets))
     if told < TOO_HARD or told < usual + 0.02:
-        message = f"Counting words tells only {100 * told:.0f} of 100 labels here, too few to judge the others by."
-        return [Finding("D150", "not applicable", message)]
+        message = f"{judge.name} tells only {100 * told:.0f} of 100 labels here, too few to judge the others by."
+        return Finding("D150", "not applicable", message)
     sure = float(np.clip(SURE + 3 * (TRUSTED - told), SURE, 1.0))
-    suspects, suggested = wrong_labels(probabilities, targets[looked], sure)
+    suspects, suggested = wrong_labels(probabilities, targets, sure)
     if not len(suspects):
-        return [Finding("D150", "passed", f"No label looks wrong among {len(looked):,} rows.")]
-    share = len(suspects) / len(looked)
-    doubt = "" if told >= TRUSTED else ", or their texts are hard"
+        return Finding("D150", "passed", f"No label looks wrong among {len(targets):,}.")
+    share = len(suspects) / len(targets)
+    doubt = "" if told >= TRUSTED else f", or their {judge.many} are hard"
     looks = "looks" if len(suspects) == 1 else "look"
-    message = f"{len(suspects):,} of {len(looked):,} labels {looks} wrong ({100 * share:.1f} %){doubt}."
+    message = f"{len(suspects):,} of {len(targets):,} labels {looks} wrong ({100 * share:.1f} %){doubt}."
     examples = tuple(
-        f'"{mask_personal(texts[row] or "")[:70]}" is "{labels[targets[looked[row]]]}", looks like "{labels[wanted]}"'
-        for row, wanted in zip(suspects[:5], suggested[:5], strict=True)
+        f'{shown(int(one))} is "{labels[targets[one]]}", looks like "{labels[wanted]}"'
+        for one, wanted in zip(suspects[:5], suggested[:5], strict=True)
     )
-    numbers = tuple((looked[suspects[:20]] + 1).tolist())
+    numbers = tuple(dict.fromkeys((rows[suspects] + 1).tolist()))
     remedy = "Look at these rows first: correcting labels is the cheapest way to a better model."
-    return [
-        Finding(
-            "D150",
-            "tip" if doubt else "issue",
-            message,
-            remedy,
-            (roles.target or "",),
-            numbers,
-            len(suspects),
-            examples,
-            {"share": share},
-        )
-    ]
+    return Finding(
+        "D150", "tip" if doubt else "issue", message, remedy, (target,), numbers[:20], len(numbers), examples,
+        {"share": share},
+    )  # fmt: skip
 
 
 def wrong_labels(probabilities: Array, targets: Array, sure: float) -> tuple[Array, Array]:

@@ -64,6 +64,7 @@ def finetune(
         return
     from honed.report.terminal import print_run
 
+    watcher.finished(result.report.findings)
     print_run(console, result.report, result.folder)
 
 
@@ -72,6 +73,7 @@ class _Watcher:
 
     def __init__(self, console: Any) -> None:
         self.console, self.unit = console, "%"
+        self.known: list[Any] = []
 
     def prepared(self, prepared: Any) -> None:
         from honed.report.terminal import heading, print_findings
@@ -88,10 +90,19 @@ class _Watcher:
             self.console.print(
                 prepared.split.description[:1].upper() + prepared.split.description[1:] + ".", markup=False, style="dim"
             )
+        self.known = prepared.findings
         print_findings(self.console, prepared.findings, most=8)
         if problem:
             metric = prepared.task.metrics(problem)[0].title
             heading(self.console, f"The ladder: {metric} on rows held out for choosing, 95 % interval, time")
+
+    def finished(self, findings: list[Any]) -> None:
+        """What was noticed only after learning."""
+        from honed.report.terminal import print_findings
+
+        new = [finding for finding in findings if finding not in self.known and finding.level in ("issue", "tip")]
+        if new:
+            print_findings(self.console, new)
 
     def rung(self, rung: Any) -> None:
         from honed.report.terminal import rung_line

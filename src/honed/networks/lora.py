@@ -21,18 +21,23 @@ ATTENTION = (
     "q",
     "v",
     "c_attn",
+    "qkv",
 )
 """Names under which architectures keep the projections that adapters are put on."""
+
+
+def linear_layers(backbone: torch.nn.Module) -> list[str]:
+    """Where adapters can be put. Layers of other types derived from a linear one are left out: torch's own attention reads
+    the weights of its last layer past any adapter."""
+    return [name for name, part in backbone.named_modules() if type(part) is torch.nn.Linear]
 
 
 def wrap(network: Any, rank: int = RANK, alpha: int = ALPHA) -> None:
     """Put adapters on the attention of ``network.backbone``, in place, and freeze all of the backbone but these."""
     from peft import LoraConfig, inject_adapter_in_model
 
-    linears = {
-        name.rpartition(".")[2] for name, part in network.backbone.named_modules() if isinstance(part, torch.nn.Linear)
-    }
-    targets = sorted(linears & set(ATTENTION)) or "all-linear"
+    linears = linear_layers(network.backbone)
+    targets = [name for name in linears if name.rpartition(".")[2] in ATTENTION] or linears
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.05, target_modules=targets)
     inject_adapter_in_model(config, network.backbone)
     for name, parameter in network.backbone.named_parameters():

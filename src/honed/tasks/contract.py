@@ -20,8 +20,9 @@ from honed.finding import Finding
 from honed.media.medium import Medium
 from honed.media.registry import medium_of
 from honed.tasks.answers import Array, Decision, Metric, Predictions
-from honed.tasks.judging import Judging
+from honed.tasks.judging import Judging, ShownLabels
 from honed.tasks.problem import Facts, Problem
+from honed.tasks.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +45,7 @@ __all__ = [
     "Recipe",
     "Sample",
     "Schemas",
+    "ShownLabels",
     "Task",
     "labelled",
 ]
@@ -82,36 +84,9 @@ class Network(Protocol):
     # for a batch (arrays), and ``for_engines``, the part that engines compute; ``engines``, names of the only engines that can
     # compute it; ``worth(encoded, targets)``, a number that grows as it learns, judged while it trains where outputs take
     # long; ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set before training;
-    # ``usual_epochs(n)``, passes over n examples; ``natural_rate`` and ``natural_head_rate``, its highest learning rates;
+    # ``usual_epochs(n)``, passes over n examples; ``usual_average``, the share of all steps that a moving average of its
+    # weights looks back, where it gains by one; ``natural_rate`` and ``natural_head_rate``, its highest learning rates;
     # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU.
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is used without Honed: what an export writes beside the weights.
-
-    A network that can be exported has a method ``recipe()`` that gives one. In all sources ``np`` is numpy, ``folder`` the
-    path of the exported folder, and ``rows`` a list with one list of column values for each row.
-
-    Parameters
-    ----------
-    write : callable (folder)
-        Writes the preprocessing, such as a tokenizer, as plain files.
-    imports : tuple of str
-        Import lines that ``encode`` needs.
-    encode : str
-        Python source that defines ``encode(rows)``: a dictionary of the network's input arrays.
-    packages : tuple of str
-        What those imports come from.
-    transformers : str
-        Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
-    """
-
-    write: Callable[[Path], None]
-    imports: tuple[str, ...]
-    encode: str
-    packages: tuple[str, ...] = ()
-    transformers: str = ""
 
 
 class Predictor(Protocol):
@@ -245,6 +220,18 @@ class Task(ABC):
                   seed: int) -> dict[str, Array]:  # fmt: skip
         """Weight and bias of the head of a frozen network whose head reads more than one vector a row (facts.frozen_head)."""
         raise TypeError(f"{self.name} has no head that is fitted on a frozen network")
+
+    def shown_labels(
+        self, network: Any, inputs: Sequence[Input], targets: Array, frozen: Callable[[], Array]
+    ) -> ShownLabels | None:
+        """What a linear model would need to judge labels that it was not shown, or None where rows have no such labels.
+
+        ``frozen`` gives the features of the inputs, as the frozen network has them.
+        """
+        if not self.facts.linear_head or targets.ndim != 1 or targets.dtype.kind != "i":
+            return None
+        rows = np.flatnonzero(targets >= 0)
+        return ShownLabels(frozen()[rows], targets[rows], rows, ("",) * len(rows))
 
     def goodness(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> float:
         """What tells outputs apart that score alike: minus the loss, where the loss can be had from outputs."""

@@ -49,6 +49,45 @@ class Worry:
     forbids: bool = False
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """One part of a target that looks wrong beside a model's answer.
+
+    Parameters
+    ----------
+    row : int
+        Which of the rows.
+    kind, text : str
+        What is doubted, in a word and in a sentence.
+    weight : float
+        How sure the model is, 0 to 1.
+    """
+
+    row: int
+    kind: str
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class ShownLabels:
+    """Every label of some rows with what a base sees of the part of the row that it names.
+
+    Parameters
+    ----------
+    features : float array (m, d)
+    labels, rows : int arrays (m,)
+        The label as given, and which row it is of.
+    places : tuple of m str
+        Where in the row, in words; "" for the row as a whole.
+    """
+
+    features: Array
+    labels: Array
+    rows: Array
+    places: tuple[str, ...]
+
+
 class Judging:
     """For a label, several labels, or a number a row. Arrays are in the encoding of the targets."""
 
@@ -121,8 +160,12 @@ class Judging:
         return labels[int(encoded)] if 0 <= int(encoded) < len(labels) else "(unknown label)"
 
     def picture(self, row: Any, truth: Any, given: Any, labels: tuple[str, ...]) -> str:
-        """The input with truth and answer drawn into it, as a data URI; "" where there is nothing to draw."""
+        """The input with truth and answer (None for none) drawn into it, as a data URI; "" where there is nothing to draw."""
         return ""
+
+    def doubts(self, truth: Array, given: Array, labels: tuple[str, ...]) -> list[Doubt]:
+        """What looks wrong in targets of several parts beside a model's decided answers, the surest first."""
+        return []
 
     def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array] | None:
         """Answers and truths as a log holds them, encoded again; None where a table can hold them and the task encodes it."""

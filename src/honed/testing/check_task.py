@@ -168,7 +168,7 @@ def stop_and_resume_is_exact(bench: Bench) -> None:
     """A training that was stopped and went on equals an uninterrupted one: losses and weights, to the bit."""
     import torch
 
-    plan = replace(PLAN, epochs=4)
+    plan = replace(PLAN, epochs=4, average=0.2)
     whole, trace = _trained(bench, bench.targets, plan)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
@@ -179,6 +179,9 @@ def stop_and_resume_is_exact(bench: Bench) -> None:
     assert rest.losses == trace.losses
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b), f"{name} differs after resuming"
+    assert trace.averaged and trace.best_weights and rest.best_weights
+    for name, value in trace.best_weights.items():
+        assert torch.equal(value, rest.best_weights[name]), f"the average of {name} differs after resuming"
 
 
 def saved_equals_fresh_process(bench: Bench) -> None:

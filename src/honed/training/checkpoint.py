@@ -10,15 +10,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from honed.files import read_json, whole_folder
+from honed.training.average import Average
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
-def save_checkpoint(folder: Path, network: Any, optimizer: Any, state: dict[str, Any]) -> None:
-    """Weights, optimizer moments, random state and ``state`` (plain JSON types), whole or not at all."""
+def save_checkpoint(
+    folder: Path, network: Any, optimizer: Any, state: dict[str, Any], average: Average | None = None
+) -> None:
+    """Weights, their moving average, optimizer moments, random state and ``state`` (plain JSON), whole or not at all."""
     tensors = {f"w.{name}": value for name, value in network.state_dict().items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors.update({f"o.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()})
+    if average:
+        tensors.update({f"a.{name}": value for name, value in average.kept.items()})
+        tensors["averaged"] = torch.tensor(average.n)
     tensors["rng"] = torch.get_rng_state()
     with whole_folder(folder) as temporary:
         save_file(
@@ -27,12 +33,23 @@ def save_checkpoint(folder: Path, network: Any, optimizer: Any, state: dict[str,
         (temporary / STATE).write_text(json.dumps(state), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, network: Any, optimizer: Any) -> dict[str, Any] | None:
-    """Bring network, optimizer and random state back; returns ``state``, or None where there is no checkpoint."""
-    if not (folder / STATE).exists():
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a training was saved here."""
+    return (folder / STATE).exists()
+
+
+def load_checkpoint(
+    folder: Path, network: Any, optimizer: Any, average: Average | None = None
+) -> dict[str, Any] | None:
+    """Bring network, average, optimizer and random state back; returns ``state``, or None where there is no checkpoint."""
+    if not has_checkpoint(folder):
         return None
     tensors = load_file(folder / TENSORS)
     network.load_state_dict({name[2:]: value for name, value in tensors.items() if name.startswith("w.")})
+    if average and "averaged" in tensors:
+        average.n = int(tensors["averaged"])
+        for name, kept in average.kept.items():
+            kept.copy_(tensors[f"a.{name}"])
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("o."):

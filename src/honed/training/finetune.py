@@ -12,12 +12,15 @@ import numpy as np
 from honed.files import read_json, whole_file, write_json
 from honed.networks.engine import NetworkPredictor, run_encoded
 from honed.networks.learning import learning, usual_epochs
+from honed.networks.lora import linear_layers
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
-from honed.training.loop import Plan, train
+from honed.training.checkpoint import has_checkpoint
+from honed.training.loop import Plan, Trace, train
 from honed.training.measure import utility
 from honed.training.recipe import Recipe, probe_head, with_head
+from honed.training.rehearsal import rehearse_once
 from honed.training.session import Part, Session
 
 MODEL_IS_LARGE = 200_000_000
@@ -31,6 +34,8 @@ FACTORS = (1.0, 0.5, 2.0, 0.25, 0.7, 1.4)
 RACE_ROWS = 1000
 """Rows each starter of the race trains on, in one short schedule of its own."""
 NEAR_PERFECT = 0.998
+AVERAGE, AVERAGED = 0.1, "average.json"
+"""Share of all steps that a moving average of the weights looks back; file that says whether it was the better network."""
 HELD_OUT = "held-out"
 """Tag of the fit whose rows leave out the validation rows."""
 
@@ -57,6 +62,8 @@ class FineTuneRecipe(Recipe):
             freeze_embeddings(network)
         encoded = network.encode(part.inputs)
         plan = self._plan(session, network, encoded, part, tag)
+        if watch is None and not _averaged(session):
+            plan = dataclasses.replace(plan, average=0.0)
         if session.remember("lora", lambda: False):
             from honed.networks.lora import wrap
 
@@ -66,6 +73,8 @@ class FineTuneRecipe(Recipe):
         total = plan.epochs * steps_per_epoch(len(part), plan.batch_size)
         dropout = session.config.training.dropout
         with session.progress.step(f"{self.title} ({tag})", total) as step, learning(network, encoded, dropout):
+            if not has_checkpoint(folder):
+                rehearse_once(session, network, encoded, part.targets, plan)
             trace = train(
                 network,
                 encoded,
@@ -81,6 +90,8 @@ class FineTuneRecipe(Recipe):
             )
         if trace.best_weights is not None:
             network.load_state_dict(trace.best_weights)
+        if tag == HELD_OUT and plan.average:
+            _tell_average(session, trace)
         if tag == HELD_OUT and not session.remember("lora", lambda: False):
             _keep_for_eject(session.folder, head, plan, trace.losses)
         return NetworkPredictor(_merged(session, network))
@@ -110,6 +121,18 @@ def _keep_for_eject(folder: Path, head: dict[str, Array], plan: Plan, losses: li
     write_json(folder / "losses.json", losses)
 
 
+def _averaged(session: Session) -> bool:
+    """Whether the moving average was the better network on held-out rows; a fit without such rows follows that."""
+    kept = session.folder / AVERAGED
+    return kept.exists() and bool(read_json(kept))
+
+
+def _tell_average(session: Session, trace: Trace) -> None:
+    write_json(session.folder / AVERAGED, trace.averaged)
+    kept = "their moving average" if trace.averaged else "as they were learnt"
+    session.choose("final weights", kept, "chosen", f"the better on held-out rows (epoch {trace.best_epoch + 1})")
+
+
 def freeze_embeddings(network: Any) -> None:
     """Keep the table of word vectors as it is: large, and rows of words that never come would only decay."""
     for name, parameter in network.backbone.named_parameters():
@@ -130,12 +153,13 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
     settings = session.config.training
     n_parameters = session.base.n_parameters if session.base else 0
     wanted = settings.adapter
-    if wanted == "auto" and n_parameters > MODEL_IS_LARGE:
+    if wanted == "auto" and n_parameters > MODEL_IS_LARGE and linear_layers(network.backbone):
         wanted = "lora"
     longest = max(item["length"] for item in encoded)
     usual = getattr(network, "usual_batch", BATCH)
     size = settings.batch_size or (2 * usual if len(encoded) >= MANY_ROWS else usual)
-    room = memory.make_it_fit(network, size, longest, settings.memory_limit_mib, wanted)
+    average = _average(network, settings.average)
+    room = memory.make_it_fit(network, size, longest, settings.memory_limit_mib, wanted, average > 0)
     session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
     session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
@@ -152,8 +176,15 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
         session.precision(),
         session.seed,
         max(settings.patience, epochs // 4),
+        average=average,
     )
     return plan, room.lora
+
+
+def _average(network: Any, wanted: str) -> float:
+    """How far back a moving average looks, 0 for none: by the setting, else what the architecture is known to gain by."""
+    usual = float(getattr(network, "usual_average", 0.0))
+    return {"off": 0.0, "on": usual or AVERAGE}.get(wanted, usual)
 
 
 def _origin(yours: bool) -> str:
@@ -223,7 +254,7 @@ def _race_one(
     starter = with_head(session.frozen_network(), probe_head(session, part.take(rows)))
     if not session.config.training.train_embeddings:
         freeze_embeddings(starter)
-    short = dataclasses.replace(plan, epochs=2, learning_rate=plan.learning_rate * factor, patience=1000)
+    short = dataclasses.replace(plan, epochs=2, learning_rate=plan.learning_rate * factor, patience=1000, average=0.0)
     chosen = [encoded[row] for row in rows]
     with learning(starter, chosen, session.config.training.dropout):
         train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)

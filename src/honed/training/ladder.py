@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from honed.errors import RungError
 from honed.evaluation.results import RungResult
+from honed.finding import Finding
 from honed.metrics.intervals import Interval, paired_difference
 from honed.resources import peak_memory_mib
 from honed.tasks.contract import Array, Decision, Predictor
@@ -54,11 +56,10 @@ def climb(
     """
     ladder = Ladder()
     for recipe in recipes(session, ladder):
-        reason = _why_not(session, recipe, ladder)
-        if reason:
-            ladder.results.append(RungResult(recipe.name, recipe.title, "skipped", None, 0.0, 0.0, note=reason))
+        candidate = _candidate(session, recipe, ladder)
+        if isinstance(candidate, str):
+            ladder.results.append(RungResult(recipe.name, recipe.title, "skipped", None, 0.0, 0.0, note=candidate))
         else:
-            candidate = _load_or_measure(session, recipe)
             ladder.candidates[recipe.name] = candidate
             ladder.results.append(candidate.result(False))
             if ladder.best is None or _better(session, candidate, recipe.trust, ladder.best, ladder.trust):
@@ -125,6 +126,20 @@ def _why_not(session: Session, recipe: Recipe, ladder: Ladder) -> str | None:
     if ladder.best is not None and session.time_left() <= 0:
         return "the time limit was reached"
     return recipe.skip_reason(session, ladder.best.score.value if ladder.best else None)
+
+
+def _candidate(session: Session, recipe: Recipe, ladder: Ladder) -> Candidate | str:
+    """The rung climbed, or why not."""
+    reason = _why_not(session, recipe, ladder)
+    if reason:
+        return reason
+    try:
+        return _load_or_measure(session, recipe)
+    except RungError as error:
+        if ladder.best is None:
+            raise
+        session.findings.append(Finding(error.code, "issue", error.seen, error.remedy))
+        return error.seen
 
 
 def _load_or_measure(session: Session, recipe: Recipe) -> Candidate:

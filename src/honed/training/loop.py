@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from honed.networks.engine import device_of, to_device
 from honed.networks.precision import autocast
 from honed.progress import Step
 from honed.tasks.contract import Array, Batch, Encoded, Problem, Task
+from honed.training.average import Average
 from honed.training.batching import epoch_batches, steps_per_epoch
 from honed.training.checkpoint import load_checkpoint, save_checkpoint, snapshot
 from honed.training.optimizer import make_optimizer, set_rate
@@ -29,7 +31,8 @@ class Plan:
     """How long and how fast one training runs.
 
     ``learning_rate`` is that of the topmost encoder layer, ``head_rate`` that of the head; ``steps`` cuts the plan
-    short (the schedule still counts all ``epochs``).
+    short (the schedule still counts all ``epochs``). ``average`` is the share of all steps that a moving average of the
+    weights looks back; 0 keeps none.
     """
 
     epochs: int
@@ -42,16 +45,21 @@ class Plan:
     seed: int = 0
     patience: int = 1000
     steps: int | None = None
+    average: float = 0.0
 
 
 @dataclass
 class Trace:
-    """What happened in a training: losses of every step, a score after every epoch, and the best weights."""
+    """What happened in a training: losses of every step, a score after every epoch, and the best weights.
+
+    ``averaged`` says that the best weights are those of the moving average.
+    """
 
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     best_epoch: int = -1
     best_weights: dict[str, torch.Tensor] | None = None
+    averaged: bool = False
     seconds: float = 0.0
     finished: bool = True
 
@@ -76,6 +84,9 @@ def train(
 ) -> Trace:
     """Train in place; with a judge the best epoch's weights are kept in the trace and training stops early.
 
+    Where the plan keeps a moving average, the judge sees both it and the weights, and the better of the two is kept; without
+    a judge it is the average as it ended.
+
     Parameters
     ----------
     targets : array of length n, encoded by the task
@@ -93,40 +104,55 @@ def train(
     )
     torch.manual_seed(plan.seed)
     trace, first_epoch, skip = Trace(), 0, 0
-    state = load_checkpoint(checkpoint, network, optimizer) if checkpoint else None
+    total = plan.epochs * steps_per_epoch(len(encoded), plan.batch_size)
+    average = Average(network, plan.average * total) if plan.average else None
+    state = load_checkpoint(checkpoint, network, optimizer, average) if checkpoint else None
     if state:
         trace.losses, trace.scores, trace.best_epoch = state["losses"], state["scores"], state["best_epoch"]
+        trace.averaged = state.get("averaged", False)
         first_epoch, skip = state["epoch"], state["step"]
         if step:
             step.advance(first_epoch * steps_per_epoch(len(encoded), plan.batch_size) + skip)
-    keeper = _Keeper(checkpoint, network, optimizer, trace)
+    keeper = _Keeper(checkpoint, network, optimizer, trace, average)
     keeper.restore_best()
     for epoch in range(first_epoch, plan.epochs):
         if not _epoch(network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step):
             trace.finished = False
             break
         skip = 0
-        if judge and _judge(judge, trace, network, keeper, epoch, step) >= plan.patience:
+        if judge and _judge(judge, keeper, epoch, step) >= plan.patience:
             break
         keeper.save(epoch + 1, 0, every=True)
         if deadline is not None and time.monotonic() > deadline:
             trace.finished = epoch + 1 == plan.epochs
             break
+    if average and judge is None and trace.finished:
+        with average.shown():
+            trace.best_weights, trace.averaged = snapshot(network), True
     return trace
 
 
-def _judge(judge: Judge, trace: Trace, network: Any, keeper: _Keeper, epoch: int, step: Step | None) -> int:
+def _judge(judge: Judge, keeper: _Keeper, epoch: int, step: Step | None) -> int:
     """Score the epoch, keep it if it is the best, and say how many epochs ago the best was."""
-    with torch.random.fork_rng(devices=[]):
-        score = judge()
-    trace.scores.append(score)
+    trace, average = keeper.trace, keeper.average
+    scores = [_score(judge)]
+    if average:
+        with average.shown():
+            scores.append(_score(judge))
+    trace.scores.append(max(scores))
     if step:
-        step.note(f"epoch {epoch + 1}: {score:.4f}")
-    if trace.best_epoch < 0 or score > trace.scores[trace.best_epoch]:
-        trace.best_epoch = epoch
-        trace.best_weights = snapshot(network)
+        step.note(f"epoch {epoch + 1}: {max(scores):.4f}")
+    if trace.best_epoch < 0 or max(scores) > trace.scores[trace.best_epoch]:
+        trace.best_epoch, trace.averaged = epoch, max(scores) > scores[0]
+        with average.shown() if average and trace.averaged else nullcontext():
+            trace.best_weights = snapshot(keeper.network)
         keeper.save_best()
     return epoch - trace.best_epoch
+
+
+def _score(judge: Judge) -> float:
+    with torch.random.fork_rng(devices=[]):
+        return judge()
 
 
 def _epoch(
@@ -162,6 +188,8 @@ def _epoch(
             outputs = network(batch)
         loss = task.loss(outputs, as_tensor(wanted, device), problem, settings)["loss"]
         _update(network, optimizer, loss, done)
+        if keeper.average:
+            keeper.average.update()
         keeper.trace.losses.append(float(loss.detach()))
         keeper.save(epoch, position + 1)
         if step:
@@ -199,8 +227,15 @@ def _update(network: Any, optimizer: torch.optim.Optimizer, loss: torch.Tensor, 
 class _Keeper:
     """Saves the state of a training now and then, and brings the best weights back after an interruption."""
 
-    def __init__(self, folder: Path | None, network: Any, optimizer: torch.optim.Optimizer, trace: Trace) -> None:
-        self.folder, self.network, self.optimizer, self.trace = folder, network, optimizer, trace
+    def __init__(
+        self,
+        folder: Path | None,
+        network: Any,
+        optimizer: torch.optim.Optimizer,
+        trace: Trace,
+        average: Average | None = None,
+    ) -> None:
+        self.folder, self.network, self.optimizer, self.trace, self.average = folder, network, optimizer, trace, average
         self.saved = time.monotonic()
 
     def save(self, epoch: int, position: int, every: bool = False) -> None:
@@ -213,8 +248,9 @@ class _Keeper:
             "losses": trace.losses,
             "scores": trace.scores,
             "best_epoch": trace.best_epoch,
+            "averaged": trace.averaged,
         }
-        save_checkpoint(self.folder, self.network, self.optimizer, state)
+        save_checkpoint(self.folder, self.network, self.optimizer, state, self.average)
         self.saved = time.monotonic()
 
     @property

@@ -26,20 +26,25 @@ class Fit:
     note: str = ""
 
 
-def estimate_mib(n_trained: int, n_all: int, layers: int, width: int, tokens: int) -> float:
-    """MiB for weights, gradients, two AdamW moments, the best weights kept, and activations of ``tokens`` tokens."""
-    weights = 4 * n_all * 2 + 4 * n_trained * 3
+def estimate_mib(n_trained: int, n_all: int, layers: int, width: int, tokens: int, averaged: bool = False) -> float:
+    """MiB for weights, gradients, two AdamW moments, perhaps a moving average, the best weights kept, and activations of
+    ``tokens`` tokens."""
+    weights = 4 * n_all * 2 + 4 * n_trained * (4 if averaged else 3)
     activations = 4 * layers * width * tokens * FLOATS_PER_TOKEN_AND_WIDTH
     return (weights + activations) / MIB
 
 
-def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | None, adapter: str) -> Fit:
+def make_it_fit(
+    network: Any, batch_size: int, longest: int, limit_mib: float | None, adapter: str, averaged: bool = False
+) -> Fit:
     """The largest batch, with all weights if possible and adapters if not, that fits the memory.
+
+    ``averaged`` says that a moving average of the trained weights is kept beside them.
 
     Raises
     ------
-    RunError [R021]
-        Not even one example at a time with adapters fits; the message names need and limit.
+    RunError [R021, R024]
+        No adapters can be put on this network; or not even one example at a time with adapters fits; the message names need and limit.
     """
     allowed = min(limit_mib or float("inf"), available_memory_mib() * SPARE)
     config = network.backbone.config
@@ -47,11 +52,12 @@ def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | 
     width = getattr(config, "hidden_size", getattr(config, "dim", 768))
     own = getattr(network, "activation_bytes", None)
     n_all = sum(parameter.numel() for parameter in network.parameters())
-    ways = [False] if adapter == "full" else [True] if adapter == "lora" else [False, True]
+    ways = _ways(network, adapter)
     for lora in ways:
         size = batch_size
         while size >= 1:
-            needed = estimate_mib(n_all // 50 if lora else n_all, n_all, layers, width, 0 if own else size * longest)
+            trained, tokens = n_all // 50 if lora else n_all, 0 if own else size * longest
+            needed = estimate_mib(trained, n_all, layers, width, tokens, averaged)
             needed += size * own(longest) / MIB if own else 0.0
             if needed <= allowed:
                 return Fit(size, lora, needed, allowed, _note(size, batch_size, lora, adapter))
@@ -62,6 +68,17 @@ def make_it_fit(network: Any, batch_size: int, longest: int, limit_mib: float | 
         "Take a smaller base, shorter texts or smaller pictures (task_settings.max_length, image_size), or stop after the probe "
         "(training.stop_after).",
     )
+
+
+def _ways(network: Any, adapter: str) -> list[bool]:
+    """Whether adapters are tried, in order."""
+    from honed.networks.lora import linear_layers
+
+    possible = bool(linear_layers(network.backbone))
+    if adapter == "lora" and not possible:
+        seen = "This base is all convolutions: there is no linear layer that an adapter could be put on."
+        raise RunError("R024", seen, "Leave training.adapter at auto, or take a base that is a transformer.")
+    return [True] if adapter == "lora" else [False, True] if adapter == "auto" and possible else [False]
 
 
 def _note(size: int, wanted: int, lora: bool, adapter: str) -> str:

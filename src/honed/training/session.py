@@ -13,6 +13,7 @@ import numpy as np
 from honed.config import RunConfig
 from honed.evaluation.results import Choice
 from honed.files import whole_file
+from honed.finding import Finding
 from honed.networks import engine, precision
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Array, Input, Problem, Task
@@ -68,6 +69,8 @@ class Session:
     progress: Progress = field(default_factory=Silent)
     deadline: float | None = None
     choices: list[Choice] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    """What training itself noticed."""
     _cache: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -19,15 +19,16 @@ from honed.errors import ConfigError, DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Evaluation, RungResult, RunReport
 from honed.files import read_json, tell_os_error, whole_file, write_json
-from honed.finding import stop_at_blockers
+from honed.finding import by_level, stop_at_blockers
 from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.report.html import run_page
-from honed.tasks.contract import Predictor
+from honed.tasks.contract import Array, Predictions, Predictor
 from honed.training.candidate import Candidate
 from honed.training.ladder import Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
+from honed.training.suspects import suspects
 from honed.verbs import package
 from honed.verbs.held_out import held_out
 from honed.verbs.prepare import Prepared, prepare
@@ -257,6 +258,7 @@ def _run(
     assert ladder.best is not None
     predictor = refit_best(session, ladder)
     model = package.model_of(session, prepared, ladder.best, state.name, predictor)
+    _look_at_labels(session, prepared, model, ladder)
     evaluation = _evaluate(session, prepared, model, ladder, test, progress)
     report = _report(session, prepared, state, ladder, evaluation, clock.monotonic() - begin)
     first = next(iter(ladder.candidates.values()))
@@ -267,10 +269,24 @@ def _run(
     _keep_for_eject(session, prepared, state)
     state.finished = True
     state.save(session.folder)
-    for scrap in ("ladder", "checkpoint", "features.npy", "soup.json", "precision.txt"):
+    for scrap in ("ladder", "checkpoint", "features.npy", "soup.json", "average.json", "precision.txt"):
         path = session.folder / scrap
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return Result(model, report, session.folder)
+
+
+def _look_at_labels(session: Session, prepared: Prepared, model: Model, ladder: Ladder) -> None:
+    """Labels that look wrong, where a base has been looked with and there is time left."""
+    if "probe" not in ladder.candidates or session.time_left() <= 0:
+        return
+    assert prepared.split is not None and ladder.best is not None
+    rows = np.concatenate([prepared.split.train, prepared.split.validation]).astype(np.int64)
+
+    def decided(outputs: Array) -> Predictions:
+        return model.task.decode(outputs, model.problem, model.decision)
+
+    with session.progress.step("looking for labels that look wrong"):
+        session.findings += suspects(session, ladder.best, decided, rows, prepared.findings)
 
 
 def _keep_for_eject(session: Session, prepared: Prepared, state: RunState) -> None:
@@ -359,7 +375,7 @@ def _report(
         n_validation=len(session.validation),
         n_test=evaluation.n_used if evaluation else 0,
         split=prepared.split.description,
-        findings=prepared.findings,
+        findings=by_level([*prepared.findings, *session.findings]),
         choices=session.choices,
         metric=metric.title,
         metric_unit=metric.unit,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from honed.checks.audit import audit
+from honed.checks.parts import check_parts
 from honed.config import RunConfig, fill
 from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
@@ -70,7 +71,18 @@ def prepare(data: Any, config: RunConfig, *, test: bool, progress: Progress) -> 
         table, roles, medium=task.medium, targets=targets, labels_=problem.labels, clusters=clusters, split=split,
         seed=config.training.seed, progress=progress,
     )  # fmt: skip
+    findings += _in_parts(task, problem, targets, split)
     return Prepared(table, roles, task, settings, by_level(findings), problem, targets, split)
+
+
+def _in_parts(task: Task, problem: Problem, targets: Array, split: Split) -> list[Finding]:
+    """Whether every label can be learnt and judged."""
+    if not problem.labels:
+        return []
+    parts = {"training": split.train, "validation": split.validation, "test": split.test}
+    n = len(problem.labels)
+    counts = {name: task.judging.census(targets[rows], n) for name, rows in parts.items() if len(rows)}
+    return check_parts(counts, problem.labels, problem.target)
 
 
 def _divide(

@@ -45,6 +45,7 @@ class PictureFinder(nn.Module):
 
     usual_batch = 8
     natural_rate, natural_head_rate = 1e-3, 3e-3
+    usual_average = 0.1
 
     def __init__(
         self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None

@@ -28,6 +28,8 @@ PATCH = 28 * 28
 ACTIVATION_BYTES = 4 * 160
 """Bytes kept for the backward pass for each pixel, measured on small convolutional networks; more than enough for others."""
 
+FLOATS_PER_TOKEN_AND_WIDTH = 34
+"""The same for each token and unit of width of a transformer's layer; see :mod:`honed.training.memory`."""
 CONVOLUTION_RATE = 1e-3
 """Highest learning rate of networks with batch normalisation, for batches of 32."""
 
@@ -130,7 +132,16 @@ class PictureClassifier(nn.Module):
 
     def activation_bytes(self, length: int) -> int:
         """Memory that one picture of this length needs in training, beside the weights."""
-        return length * PATCH * ACTIVATION_BYTES
+        return max(length * PATCH * ACTIVATION_BYTES, 4 * FLOATS_PER_TOKEN_AND_WIDTH * self._token_widths())
+
+    def _token_widths(self) -> int:
+        """Layers times tokens times width, where the backbone is a transformer of one width; else 0."""
+        config, core = self.config, self.backbone
+        if hasattr(core, "blocks") and hasattr(core, "embed_dim"):
+            return int(len(core.blocks) * core.embed_dim * (getattr(core.patch_embed, "num_patches", 0) + 1))
+        sizes = [config.get(name) for name in ("num_hidden_layers", "hidden_size", "patch_size")]
+        layers, width, patch = (one if isinstance(one, int) else 0 for one in sizes)
+        return layers * width * ((self.preprocessing.size // patch) ** 2 + 1) if patch else 0
 
     def save(self, folder: Path) -> None:
         """``model.safetensors``, ``config.json`` of the backbone, and how pictures are prepared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ from honed.tasks.contract import (
     Predictor,
     Problem,
     Schemas,
+    ShownLabels,
     Task,
 )
 from honed.tasks.detection import decisions, validate
@@ -155,6 +156,14 @@ class Detection(Task):
         from honed.tasks.detection.head import head_from
 
         return head_from(network, inputs, targets, seed)
+
+    def shown_labels(
+        self, network: Any, inputs: Sequence[Input], targets: Array, frozen: Callable[[], Array]
+    ) -> ShownLabels:
+        """Every object cut out of its picture."""
+        from honed.tasks.detection.cuttings import cut_out
+
+        return cut_out(network, inputs, targets)
 
     def zero_shot(self, network: Any, problem: Problem, config: Any) -> dict[str, Array] | None:
         """The rows of a base that knows all of the labels by name."""

@@ -17,10 +17,11 @@ from honed.metrics.detection.matching import match
 from honed.metrics.detection.operating import operating_points
 from honed.networks.detection.packing import TOLD, pack, unpack, width_of
 from honed.tasks.answers import Array, Predictions
+from honed.tasks.detection.doubts import doubts
 from honed.tasks.detection.given import as_given, compared, in_words, matched, pair_of
 from honed.tasks.detection.scores import told_counts
 from honed.tasks.detection.shapes import Shapes, shapes_of
-from honed.tasks.judging import Counts, Detail, Judging
+from honed.tasks.judging import Counts, Detail, Doubt, Judging
 
 if TYPE_CHECKING:
     from honed.tasks.contract import Problem
@@ -114,10 +115,15 @@ class ObjectJudging(Judging):
             picture = open_picture(row[0])
         except DataError:
             return ""
+        given = np.zeros(width_of(False), np.float32) if given is None else given
         found = in_words(unpack(np.asarray(given)[None]), 0, labels)
         true = in_words(unpack(as_given([truth], np.asarray(given)[None])), 0, labels)
         image = drawn(picture, found, truth=true, most_side=LONGEST, colours=class_colours(labels))
         return as_uri(encoded(image, "JPEG", quality=80), "image/jpeg")
+
+    def doubts(self, truth: Array, given: Array, labels: tuple[str, ...]) -> list[Doubt]:
+        """Objects that nobody annotated, and those far beside their box."""
+        return doubts(truth, given, labels)
 
     def from_words(self, answers: list[Any], truths: list[Any], labels: tuple[str, ...]) -> tuple[Array, Array]:
         """By their boxes alone."""
