@@ -200,6 +200,8 @@ class Recipe:
         What those imports come from.
     transformers : str
         Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
+    settles : bool
+        ``encode`` also defines ``settle(numbers, batch)``: the outputs, from what other runtimes compute of a batch.
     """
 
     write: Callable[[Path], None]
@@ -207,6 +209,7 @@ class Recipe:
     encode: str
     packages: tuple[str, ...] = ()
     transformers: str = ""
+    settles: bool = False
 
 
 class Predictor(Protocol):
