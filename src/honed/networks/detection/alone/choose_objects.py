@@ -136,7 +136,7 @@ def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, ce
     objects = row[2:].reshape(MOST, -1)
     objects[:n, :4], objects[:n, 4], objects[:n, 5] = boxes[stay], scores[stay], labels[stay]
     if cells is not None:
-        bits = cells[stay].reshape(n, -1, BITS).astype(np.int64)
+        bits = cells[stay].reshape(n, 28 * 28 // BITS, BITS).astype(np.int64)
         objects[:n, FIELDS:] = (bits << np.arange(BITS)).sum(axis=-1)
     return row
 
