@@ -44,6 +44,9 @@ class PictureFinder(nn.Module):
     """
 
     usual_batch = 8
+    tokens_in_fp32 = 256
+    """Units of length that torch computes at once in full precision: one picture of 384 x 512. Its maps then stay in the
+    caches; in batches of eight a processor finds a quarter fewer pictures a second."""
     natural_rate, natural_head_rate = 1e-3, 3e-3
 
     def __init__(
