@@ -102,6 +102,17 @@ def test_the_exported_network_gives_the_same_objects(run: honed.Result) -> None:
     assert plain.task.judging.differ(other.outputs(inputs), plain.outputs(inputs)) < 1e-3
 
 
+def test_an_export_finds_the_same_objects_without_honed(run: honed.Result, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    found = honed.export(run.folder / "model", "onnx", tmp_path / "out")
+    assert found.rows > 4 and found.changed == 0 and found.difference < 1e-3
+    kept = {path.name for path in (tmp_path / "out").iterdir()}
+    outlines = run.report.task == "image-segmentation"
+    assert {"model.onnx", "objects.json", "objects.npz", "choose_objects.py", "read_pictures.py"} <= kept
+    assert ("outlines.py" in kept) == outlines
+    assert set(found.packages) == {"numpy", "onnxruntime", "pillow"}
+
+
 def test_the_reference_knows_what_is_found(run: honed.Result) -> None:
     reference = watch(run.folder / "model").reference
     assert reference.answers is not None and reference.answers.labels is not None

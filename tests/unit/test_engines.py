@@ -29,7 +29,8 @@ from honed.testing.tiny_models import ARCHITECTURES
 from tests.conftest import rows_of_sample
 from tests.unit.test_networks import ROWS, network
 
-RUNNABLE = [name for name, kind in KINDS.items() if not missing(kind)]
+RUNNABLE = [name for name, kind in KINDS.items() if not missing(kind) and name != "torch-joined"]
+"""Those that can run an encoder: there are no convolutions to join in it."""
 
 
 @pytest.fixture(autouse=True)
@@ -242,11 +243,34 @@ def test_a_loss_is_counted(model: Model) -> None:
         ("onnx-fp32", Agreement(None, False, 0.0, 1e-6), 0, True),
         ("onnx-fp32", Agreement(0.0, True, 0.0, 0.01), 1000, False),
         ("openvino-bf16", Agreement(0.0, True, 0.0, float("inf")), 1000, False),
+        ("openvino-bf16", Agreement(0.1, True, 0.01, 0.3), 71, True),
+        ("openvino-bf16", Agreement(0.1, False, 0.001, 0.3), 71, False),
     ],
 )
 def test_what_is_accepted(name: str, told: Agreement, n: int, accepted: bool) -> None:
     verdict, reason = choosing._judge(KINDS[name], told, n, 0.3)
     assert verdict is accepted and reason
+
+
+def test_slow_rows_are_compared_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from honed.engines import timing
+
+    class Slow:
+        def outputs(self, inputs: Any) -> None:
+            clock[0] += 0.5 * len(inputs)
+
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    assert timing.affordable(Slow(), ["a"] * 9) == (40, 4)  # type: ignore[arg-type]
+    rows = Rows(["a"] * 9, np.arange(9), "yours")
+    first = rows.first(4)
+    assert (first.n, first.source) == (4, "yours") and first.targets is not None and len(first.targets) == 4
+    assert rows.first(40) is rows
+
+
+def test_there_is_nothing_to_join_in_an_encoder(model: Model) -> None:
+    with pytest.raises(BundleError, match="B031"):
+        with_engine(model, "torch-joined")
 
 
 def test_the_fastest_of_the_accepted() -> None:

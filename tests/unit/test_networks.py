@@ -115,6 +115,15 @@ def test_counted_words_survive_saving(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(products.dnn_operator() is None, reason="this torch has no linear layer of oneDNN")
+def test_a_weight_of_one_dimension_is_left_to_torch() -> None:
+    """D-FINE has such a layer, and oneDNN refuses it."""
+    rows, weight = torch.rand(5, 7), torch.rand(7)
+    with torch.inference_mode(), products._ByOneDnn():
+        found = torch.nn.functional.linear(rows, weight)
+    torch.testing.assert_close(found, rows @ weight)
+
+
+@pytest.mark.skipif(products.dnn_operator() is None, reason="this torch has no linear layer of oneDNN")
 @pytest.mark.parametrize("shape", [(1, 8), (3, 5, 8), (2, 3, 4, 8)])
 def test_products_by_onednn_are_those_of_torch(shape: tuple[int, ...]) -> None:
     rows, layer, bare = torch.randn(shape), torch.nn.Linear(8, 6), torch.nn.Linear(8, 6, bias=False)

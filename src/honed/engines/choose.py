@@ -25,6 +25,9 @@ from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Predictor
 
+MOST_DIFFERENCE = 1.0
+"""Where labels tell what a format with few digits costs, that decides, and an output may differ by as much as the largest."""
+
 
 @dataclass
 class EngineConfig:
@@ -128,8 +131,10 @@ def _measure(model: Model, rows: Rows, proof: Proof | None, use: Use, bound: flo
             step.advance(1)
     predictors = {name: engine for name, engine in found.items() if not isinstance(engine, str)}
     with progress.step("comparing and timing engines"):
+        compared, timed = timing.affordable(predictors[DEFAULT], rows.inputs or sample_inputs(model))
+        rows = rows.first(compared)
         agreements = _agreements(model, rows, proof, predictors)
-        inputs = rows.inputs[: timing.BATCH_ROWS] or sample_inputs(model) * 8
+        inputs = (rows.inputs or sample_inputs(model) * 8)[:timed]
         milliseconds = timing.weighed_ms(predictors, *timing.short_and_long(predictors[DEFAULT], inputs))
         speeds = timing.rows_per_s(predictors, inputs)
     results = []
@@ -181,7 +186,7 @@ def _agreements(
 
 def _judge(kind: Kind, told: Agreement, n: int, bound: float, *, carried: bool = False) -> tuple[bool, str]:
     """Whether an engine may be used, and the sentence that says why."""
-    if not told.difference <= kind.tolerance:
+    if not told.difference <= (kind.tolerance if kind.exact or not told.measured else MOST_DIFFERENCE):
         return False, f"its outputs differ by {100 * told.difference:.1f} % of the largest"
     if kind.name == DEFAULT:
         return True, "what the others are compared with"

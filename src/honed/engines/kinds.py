@@ -50,6 +50,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("torch-fp32", "PyTorch, full precision", "torch", "fp32", FP32_TOLERANCE),
+        Kind("torch-joined", "PyTorch, full precision, layers joined", "torch", "fp32", FP32_TOLERANCE),
         Kind("torch-bf16", "PyTorch, half precision", "torch", "bf16", 0.1),
         Kind("onnx-fp32", "ONNX Runtime, full precision", "onnx", "fp32", FP32_TOLERANCE),
         Kind("onnx-int8", "ONNX Runtime, whole numbers of 8 bits", "onnx", "int8", 0.3),

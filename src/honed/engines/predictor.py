@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from honed.networks.engine import TOKENS_PER_BATCH, in_chunks, n_outputs, run_batches
+from honed.networks.products import fast_products
 from honed.tasks.contract import Array, Batch, Input
 
 
@@ -45,7 +47,13 @@ class EnginePredictor:
         settle = getattr(self.network, "settle", None)
         if settle is None:
             return self._run(inputs, self.runner.outputs, advance)
-        return self._run(inputs, lambda batch: settle(self.runner.outputs(batch), batch), advance)
+
+        def settled(batch: Batch) -> Array:
+            with torch.inference_mode(), fast_products():
+                found: Array = settle(self.runner.outputs(batch), batch)
+            return found
+
+        return self._run(inputs, settled, advance)
 
     def embed(self, inputs: Sequence[Input]) -> Array:
         """What the head reads, (n, d) float32: a vector for each input."""

@@ -59,11 +59,21 @@ def predictor_for(model: Model, name: str) -> Predictor:
     if only is not None and name not in only:
         seen = f'The engine "{name}" does not compute this kind of network.'
         raise BundleError("B031", seen, f"Engines for it: {', '.join(only)}.")
-    if kind.runtime == "torch":
-        from honed.networks.engine import NetworkPredictor
+    return _by_torch(model, network, kind) if kind.runtime == "torch" else _from_file(model, network, kind)
 
-        return NetworkPredictor(network, kind.number_format)
-    return _from_file(model, network, kind)
+
+def _by_torch(model: Model, network: Any, kind: Kind) -> Predictor:
+    """As it is for the engine that others are compared with; else with its layers joined, where there are any to join."""
+    from honed.engines.joined import joined_predictor
+    from honed.networks.engine import NetworkPredictor
+
+    quick = None
+    if kind.name != DEFAULT:
+        quick = joined_predictor(network, sample_inputs(model)[:2], kind.name, kind.number_format)
+    if quick is None and kind.exact and kind.name != DEFAULT:
+        seen = f'The engine "{kind.name}" is not available: there are no convolutions to join in this network.'
+        raise BundleError("B031", seen, f"Use {DEFAULT}, which computes the same.")
+    return quick or NetworkPredictor(network, kind.number_format)
 
 
 def sample_inputs(model: Model) -> list[Input]:

@@ -34,6 +34,12 @@ class Rows:
     def n(self) -> int:
         return len(self.inputs)
 
+    def first(self, n: int) -> Rows:
+        """At most so many of them."""
+        if n >= self.n:
+            return self
+        return Rows(self.inputs[:n], None if self.targets is None else self.targets[:n], self.source)
+
 
 def rows_for(model: Model, data: Any = None) -> Rows:
     """The best rows there are.
@@ -88,7 +94,7 @@ def _validation(model: Model) -> Rows | None:
         state = read_json(run / "state.json")
         with np.load(run / "rows.npz", allow_pickle=False) as kept:
             positions = kept["validation"]
-        if not len(positions) or not state["data"] or not Path(state["data"]).is_file():
+        if not len(positions) or not state["data"] or not Path(state["data"]).exists():
             return None
         table = read_table(state["data"])
         if table.digest != state["data_digest"]:

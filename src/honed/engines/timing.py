@@ -21,6 +21,12 @@ BUDGET_S = 6.0
 BATCH_ROWS = 256
 
 
+LEAST_ROWS = 32
+"""Rows that are compared however long they take."""
+COMPARED_S, BATCH_S = 20.0, 2.0
+"""Seconds that one engine may take to answer the rows it is compared on, and those that are timed."""
+
+
 SHORT, LONG = 0.25, 0.9
 """Which of the inputs, sorted by length, stand for short and for long ones."""
 WEIGHTS = (0.65, 0.35)
@@ -33,6 +39,17 @@ def short_and_long(predictor: Predictor, inputs: Sequence[Input]) -> tuple[Input
     order = sorted(range(len(encoded)), key=lambda position: encoded[position]["length"])
     short, long = (inputs[order[min(len(order) - 1, int(share * len(order)))]] for share in (SHORT, LONG))
     return short, long
+
+
+def affordable(predictor: Predictor, inputs: Sequence[Input]) -> tuple[int, int]:
+    """Of so many rows answers are compared, and so many are timed at once: all, where a row takes milliseconds."""
+    some = list(inputs[:4])
+    predictor.outputs(some)
+    begin = time.perf_counter()
+    predictor.outputs(some)
+    seconds = (time.perf_counter() - begin) / len(some)
+    compared = max(LEAST_ROWS, int(COMPARED_S / seconds))
+    return compared, min(BATCH_ROWS, max(4, int(BATCH_S / seconds)))
 
 
 def single_ms(

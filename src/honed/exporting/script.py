@@ -11,6 +11,12 @@ from honed.model import Model
 from honed.tasks.contract import Recipe
 
 FACTS_FILE = "answers.json"
+_BEGINNING = "def outputs(rows):\n    batch = encode(rows)"
+_SETTLED = """
+def outputs(rows):
+    batch = encode(rows)
+    return settle(computed(batch), batch)
+"""
 
 
 def recipe_of(model: Model) -> Recipe:
@@ -45,7 +51,7 @@ def script(model: Model, target: Target, folder: str = '"."') -> str:
     if target is TARGETS["mlflow"]:
         parts, imports = [target.outputs], list(target.imports)
     elif target.outputs:
-        parts = [recipe.encode, target.outputs, model.task.answer_code(model.problem)]
+        parts = [recipe.encode, _outputs(recipe, target), model.task.answer_code(model.problem)]
         imports = ["import numpy as np", *recipe.imports, *target.imports]
     else:
         if not recipe.transformers:
@@ -54,6 +60,13 @@ def script(model: Model, target: Target, folder: str = '"."') -> str:
         imports = ["import numpy as np", *target.imports]
     facts = f'folder = {folder}\nfacts = json.load(open(f"{{folder}}/{FACTS_FILE}", encoding="utf-8"))'
     return "\n".join(["import json", *imports, "", facts, *("\n" + part for part in parts)]).replace("\n\n\n", "\n\n")
+
+
+def _outputs(recipe: Recipe, target: Target) -> str:
+    """The source of ``outputs(rows)``; where a network's numbers are to be settled, what computes them has another name."""
+    if not recipe.settles:
+        return target.outputs
+    return f"{target.outputs.replace(_BEGINNING, 'def computed(batch):')}\n\n{_SETTLED.strip()}"
 
 
 def example_rows(model: Model) -> str:

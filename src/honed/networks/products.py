@@ -59,4 +59,4 @@ def _fits(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = 
         if one is not None
     )
     learning = torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-    return plain and rows.numel() > 0 and not learning and not torch.is_autocast_enabled("cpu")
+    return plain and weight.dim() == 2 and rows.numel() > 0 and not learning and not torch.is_autocast_enabled("cpu")

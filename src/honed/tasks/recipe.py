@@ -26,6 +26,8 @@ class Recipe:
         What those imports come from.
     transformers : str
         Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
+    settles : bool
+        ``encode`` also defines ``settle(numbers, batch)``: the outputs, from what other runtimes compute of a batch.
     """
 
     write: Callable[[Path], None]
@@ -33,3 +35,4 @@ class Recipe:
     encode: str
     packages: tuple[str, ...] = ()
     transformers: str = ""
+    settles: bool = False

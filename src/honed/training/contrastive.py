@@ -109,7 +109,9 @@ def draw_together(
         rows = rows[np.argsort([encoded[row]["length"] for row in rows], kind="stable")]
         parts = [rows[first : first + TOGETHER] for first in range(0, len(rows), TOGETHER)]
         with autocast(number_format, device.type):
-            found = [network.features(to_device(network.collate([encoded[row] for row in part]), device)) for part in parts]
+            found = [
+                network.features(to_device(network.collate([encoded[row] for row in part]), device)) for part in parts
+            ]
         loss = pair_loss(torch.cat(found).float(), torch.as_tensor(targets[rows], device=device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

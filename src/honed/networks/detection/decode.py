@@ -9,12 +9,12 @@ from honed.networks.detection.found import Found
 from honed.networks.detection.masks import MaskBranch
 from honed.networks.detection.small_detector import Seen
 
-MOST, CANDIDATES = 300, 1000
+MOST, CANDIDATES, MOST_OVERLAP = 300, 1000, 0.6
 
 
 @torch.no_grad()
 def found_objects(
-    seen: Seen, sizes: list[tuple[int, int]], *, least_score: float = 0.02, most_overlap: float = 0.6,
+    seen: Seen, sizes: list[tuple[int, int]], *, least_score: float = 0.02, most_overlap: float = MOST_OVERLAP,
     by_class: bool = True, most: int = MOST, masks: MaskBranch | None = None,
 ) -> list[Found]:  # fmt: skip
     """Objects of every picture.

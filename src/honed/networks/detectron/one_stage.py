@@ -66,12 +66,14 @@ class OneStage(nn.Module):
 
     def forward(self, pixels: torch.Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
         """Objects of pictures of these heights and widths before padding, boxes in their pixels."""
-        dense = self.dense(pixels)
+        return self.chosen(self.dense(self.backbone(pixels)), sizes)
+
+    def chosen(self, dense: Dense, sizes: list[tuple[int, int]]) -> list[Found]:
+        """Objects of each picture from what is said of its anchors."""
         return [self._of_picture(dense, i) for i in range(len(sizes))]
 
-    def dense(self, pixels: torch.Tensor) -> Dense:
+    def dense(self, maps: list[torch.Tensor]) -> Dense:
         """What is said of every anchor."""
-        maps = self.backbone(pixels)
         logits, deltas = zip(*(self.head(x) for x in maps), strict=True)
         return Dense(list(logits), list(deltas), self.anchors(maps))
 
@@ -94,7 +96,7 @@ class OneStage(nn.Module):
         self, pixels: torch.Tensor, sizes: list[tuple[int, int]], targets: list[Target]
     ) -> dict[str, torch.Tensor]:
         """``classes`` (focal) and ``boxes``; training lowers their sum."""
-        dense, n_classes = self.dense(pixels), self.settings.n_classes
+        dense, n_classes = self.dense(self.backbone(pixels)), self.settings.n_classes
         anchors, deltas = torch.cat(dense.anchors), torch.cat(dense.deltas, 1)
         found = [self._wanted(anchors, target) for target in targets]
         labels = torch.stack([label for label, _ in found])

@@ -10,7 +10,7 @@ from honed.networks.detectron.found import Found, Target
 from honed.networks.detectron.mask_head import CONVOLUTIONS, MaskHead, cut_masks, mask_loss, of_class
 from honed.networks.detectron.matching import match, sample
 from honed.networks.detectron.pooling import pool
-from honed.networks.detectron.proposals import ProposalNetwork
+from honed.networks.detectron.proposals import Dense, ProposalNetwork
 from honed.networks.detectron.pyramid import trunk_of
 from honed.networks.detectron.resnet import stage
 from honed.networks.detectron.settings import DetectronSettings
@@ -120,7 +120,12 @@ class TwoStages(nn.Module):
     def forward(self, pixels: torch.Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
         """Objects of pictures of these heights and widths before padding, boxes in their pixels."""
         maps = self.backbone(pixels)
-        return self.roi_heads(maps, self.proposal_generator.regions(self.proposal_generator(maps), sizes), sizes)
+        return self.chosen(maps, self.proposal_generator(maps), sizes)
+
+    def chosen(self, maps: list[torch.Tensor], dense: Dense, sizes: list[tuple[int, int]]) -> list[Found]:
+        """Objects of each picture from its maps and what is said of its anchors."""
+        found: list[Found] = self.roi_heads(maps, self.proposal_generator.regions(dense, sizes), sizes)
+        return found
 
     def losses(
         self, pixels: torch.Tensor, sizes: list[tuple[int, int]], targets: list[Target]

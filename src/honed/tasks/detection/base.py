@@ -27,7 +27,7 @@ from honed.tasks.contract import (
     ShownLabels,
     Task,
 )
-from honed.tasks.detection import decisions, validate
+from honed.tasks.detection import decisions, standalone, validate
 from honed.tasks.detection.judging import ObjectJudging
 from honed.tasks.detection.schemas import schemas_of
 from honed.tasks.detection.scores import AveragePrecision, metrics_of
@@ -187,6 +187,9 @@ class Detection(Task):
 
     def decode(self, outputs: Array, problem: Problem, decision: Decision) -> Predictions:
         return decisions.decode(outputs, problem, decision)
+
+    def answer_code(self, problem: Problem) -> str:
+        return standalone.answer_code(problem, decisions.USUAL, decisions.DOUBT)
 
     def answer_type(self, problem: Problem) -> Any:
         import pyarrow as pa

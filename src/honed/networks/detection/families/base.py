@@ -14,6 +14,7 @@ from torch import nn
 from honed.errors import ZooError
 from honed.files import write_json
 from honed.networks.detection.found import Found
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.mask_head import paste_masks
 from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -49,6 +50,49 @@ class FamilyFinder(nn.Module):
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """A canvas from 0 to 1 as the network reads it."""
         return (pixels - as_colour(self.mean, pixels)) / as_colour(self.std, pixels)
+
+    def parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """All that the network says of a canvas before anything is chosen among it, tensors (n, ...) of fixed shapes."""
+        raise NotImplementedError
+
+    def from_parts(
+        self, parts: Sequence[torch.Tensor], size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """Objects of each picture of this height and width, chosen among what :meth:`parts` says in single precision."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
+        """Objects of each picture, the surest first."""
+        size = (pixels.shape[-2], pixels.shape[-1])
+        parts = [part.float() for part in self.parts(pixels)]
+        return self.from_parts(parts, size, least_score=least_score, most=most)
+
+    def dense(self, pixels: torch.Tensor) -> torch.Tensor:
+        """:meth:`parts` in one row of numbers for each picture, (n, l): what another engine can compute."""
+        return torch.cat([part.float().flatten(1) for part in self.parts(pixels)], dim=1)
+
+    @torch.no_grad()
+    def from_dense(self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int) -> list[Found]:
+        """Objects from such rows, for pictures of this height and width."""
+        shapes = self.shapes(size)
+        parts = rows.split([shape.numel() for shape in shapes], dim=1)
+        parts = [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]
+        return self.from_parts(parts, size, least_score=least_score, most=most)
+
+    def alone(self, size: tuple[int, int]) -> Alone | None:
+        """How objects are chosen without Honed on a canvas of this size; None where only a library can."""
+        return None
+
+    def shapes(self, size: tuple[int, int]) -> list[torch.Size]:
+        """Shapes of the parts, without the first dimension; found by looking once at an empty canvas of this size."""
+        known: dict[tuple[int, ...], list[torch.Size]] = self.__dict__.setdefault("_shapes", {})
+        key = (*size, len(self.labels))
+        if key not in known:
+            empty = torch.zeros(1, 3, *size, device=next(self.network.parameters()).device)
+            with torch.no_grad():
+                known[key] = [part.shape[1:] for part in self.parts(empty)]
+        return known[key]
 
     def named(self) -> dict[str, Any]:
         """What every configuration begins with."""

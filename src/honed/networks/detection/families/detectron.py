@@ -24,6 +24,7 @@ from honed.networks.detection.masks import GRID
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.detector import KIND, build_detector
 from honed.networks.detectron.found import Target
+from honed.networks.detectron.proposals import Dense
 from honed.networks.detectron.settings import DetectronSettings
 
 FAMILY = KIND
@@ -105,15 +106,37 @@ class DetectronFinder(FamilyFinder):
         parts: dict[str, torch.Tensor] = self.network.losses(self.normalised(pixels), _sizes(pixels), targets)
         return parts if truth.masks is not None else {name: part for name, part in parts.items() if name != "masks"}
 
+    def parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Logits of every anchor, then deltas, level by level; of a network of two stages the maps before them."""
+        maps = self.network.backbone(self.normalised(pixels))
+        if self.settings.kind == "retinanet":
+            dense = self.network.dense(maps)
+            return [*dense.logits, *dense.deltas]
+        dense = self.network.proposal_generator(maps)
+        return [*maps, *dense.logits, *dense.deltas]
+
     @torch.no_grad()
-    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
-        """Objects of each picture, the surest first."""
+    def from_parts(
+        self, parts: Sequence[torch.Tensor], size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """What the network chooses."""
         for part in (self.network, getattr(self.network, "roi_heads", self.network)):
             part.settings = replace(part.settings, least_score=least_score, most=most)
-        answers = self.network(self.normalised(pixels), _sizes(pixels))
-        return [
-            within(Found(one.boxes, one.scores, one.labels, _on_grid(one.masks)), pixels.shape[-2:]) for one in answers
-        ]
+        n, sizes = len(self.settings.levels), [size] * len(parts[0])
+        dense = Dense(list(parts[-2 * n : -n]), list(parts[-n:]), self._anchors(size))
+        if self.settings.kind == "retinanet":
+            answers = self.network.chosen(dense, sizes)
+        else:
+            answers = self.network.chosen(list(parts[: -2 * n]), dense, sizes)
+        return [within(Found(one.boxes, one.scores, one.labels, _on_grid(one.masks)), size) for one in answers]
+
+    def _anchors(self, size: tuple[int, int]) -> list[torch.Tensor]:
+        like = next(self.network.parameters())
+        maps = [like.new_zeros(1, 0, -(-size[0] // stride), -(-size[1] // stride)) for stride in self.settings.levels]
+        network = self.network
+        make = network.anchors if self.settings.kind == "retinanet" else network.proposal_generator.anchors
+        found: list[torch.Tensor] = make(maps)
+        return found
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the trunk's last map before any pyramid."""

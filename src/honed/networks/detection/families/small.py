@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from honed.networks.detection.decode import found_objects
+from honed.networks.detection.decode import CANDIDATES, MOST_OVERLAP, found_objects
 from honed.networks.detection.families.base import FamilyFinder, seeded, with_rows
 from honed.networks.detection.found import Found
 from honed.networks.detection.losses import detector_loss
 from honed.networks.detection.masks import SHARED
 from honed.networks.detection.masks import STRIDE as FINE
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.small_detector import MULTIPLE, STRIDES, Seen, SmallDetector
 from honed.networks.detection.truth import Truth
 from honed.networks.pictures.small_backbone import SmallBackbone
@@ -65,35 +66,38 @@ class SmallFinder(FamilyFinder):
         """See :func:`honed.networks.detection.losses.detector_loss`."""
         return detector_loss(self.network(self.normalised(pixels)), truth, self.network.masks)
 
-    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
-        """Objects of each picture, the surest first."""
-        size = (pixels.shape[-2], pixels.shape[-1])
-        return self.from_dense(self.dense(pixels), size, least_score=least_score, most=most)
-
-    def dense(self, pixels: torch.Tensor) -> torch.Tensor:
-        """All that the network says of each picture in one row of numbers, (n, l): what another engine can compute."""
+    def parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Objectness, classes and boxes of every place; for outlines also its features, and the map that all share."""
         seen = self.network(self.normalised(pixels))
-        parts = [seen.objectness, seen.classes, seen.boxes]
-        if seen.shared is not None:
-            parts += [seen.features, seen.shared]
-        return torch.cat([part.float().flatten(1) for part in parts], dim=1)
+        found = [seen.objectness, seen.classes, seen.boxes]
+        return found if seen.shared is None else [*found, seen.features, seen.shared]
 
     @torch.no_grad()
-    def from_dense(self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int) -> list[Found]:
-        """Objects from such rows, for pictures of this height and width."""
-        n, n_classes, network = len(rows), len(self.labels), self.network
+    def from_parts(
+        self, parts: Sequence[torch.Tensor], size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """See :func:`honed.networks.detection.decode.found_objects`."""
+        objectness, classes, boxes, *more = parts
+        features, shared = more or (boxes.new_zeros(*boxes.shape[:2], 0), None)
+        seen = Seen(objectness, classes, boxes, boxes.new_zeros(boxes.shape[1], 2), features, shared)
+        return found_objects(seen, [size] * len(boxes), least_score=least_score, most=most, masks=self.network.masks)
+
+    def alone(self, size: tuple[int, int]) -> Alone:
+        """As :func:`honed.networks.detection.decode.found_objects` chooses."""
+        facts = {"kind": "small", "candidates": CANDIDATES, "most_overlap": MOST_OVERLAP, "seen": list(size)}
+        arrays = {}
+        if self.network.masks is not None:
+            for name, value in self.network.masks.values.state_dict().items():
+                arrays[f"values.{name}"] = value.cpu().numpy()
+        return Alone(facts, arrays)
+
+    def shapes(self, size: tuple[int, int]) -> list[torch.Size]:
+        """As :meth:`parts` gives them."""
         places = sum((size[0] // stride) * (size[1] // stride) for stride in STRIDES)
-        lengths = [places, places * n_classes, places * 4]
-        if network.masks is not None:
-            lengths += [places * network.width, SHARED * (size[0] // FINE) * (size[1] // FINE)]
-        parts = rows.split(lengths, dim=1)
-        features, shared = rows.new_zeros(n, places, 0), None
-        if network.masks is not None:
-            features = parts[3].view(n, places, -1)
-            shared = parts[4].view(n, SHARED, size[0] // FINE, size[1] // FINE)
-        centres = rows.new_zeros(places, 2)
-        seen = Seen(parts[0], parts[1].view(n, places, -1), parts[2].view(n, places, 4), centres, features, shared)
-        return found_objects(seen, [size] * n, least_score=least_score, most=most, masks=network.masks)
+        shapes = [(places,), (places, len(self.labels)), (places, 4)]
+        if self.network.masks is not None:
+            shapes += [(places, self.network.width), (SHARED, size[0] // FINE, size[1] // FINE)]
+        return [torch.Size(shape) for shape in shapes]
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the coarsest map."""

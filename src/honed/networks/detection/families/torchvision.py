@@ -19,7 +19,9 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from honed.errors import ZooError
 from honed.networks.detection.families.base import FamilyFinder, objects_of, seeded, with_rows, within, without_crowds
+from honed.networks.detection.families.torchvision_parts import Levels, alone_of, chosen, levels_of, parts_of
 from honed.networks.detection.found import Found
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
 
 FAMILY = "torchvision"
@@ -118,19 +120,38 @@ class TorchvisionFinder(FamilyFinder):
             parts.pop("loss_mask", None)
         return dict(parts)
 
+    def parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """See :mod:`honed.networks.detection.families.torchvision_parts`."""
+        return parts_of(self.network, self.normalised(pixels))
+
     @torch.no_grad()
-    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
-        """Objects of each picture, the surest first."""
+    def from_parts(
+        self, parts: Sequence[torch.Tensor], size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """What the library chooses."""
         told = getattr(self.network, "roi_heads", self.network)
         told.score_thresh, told.detections_per_img = least_score, most
         first = background_rows(self.facts["architecture"])
         with _stance(self.network, learning=False):
-            answers = self.network(list(pixels))
+            answers = chosen(self.network, parts, self._levels(size), size)
         found = [
             Found(one["boxes"], one["scores"], one["labels"] - first, one["masks"][:, 0] if "masks" in one else None)
             for one in answers
         ]
-        return [within(one, pixels.shape[-2:]) for one in found]
+        return [within(one, size) for one in found]
+
+    def alone(self, size: tuple[int, int]) -> Alone | None:
+        """Of networks of one stage; see :func:`honed.networks.detection.families.torchvision_parts.alone_of`."""
+        return alone_of(self.network, self._levels(size), size)
+
+    def _levels(self, size: tuple[int, int]) -> Levels:
+        """Names and sizes of the backbone's maps, found by looking once at an empty canvas."""
+        known: dict[tuple[int, int], Levels] = self.__dict__.setdefault("_known_levels", {})
+        if size not in known:
+            empty = torch.zeros(1, 3, *size, device=next(self.network.parameters()).device)
+            with torch.no_grad():
+                known[size] = levels_of(self.network, self.normalised(empty))
+        return known[size]
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the last map before any pyramid."""

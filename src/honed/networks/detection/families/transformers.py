@@ -135,14 +135,21 @@ class TransformersFinder(FamilyFinder):
         given = _as_masks(objects) if self.has_masks else _as_boxes(objects, size)
         return {"total": self.network(pixel_values=self.normalised(pixels), **given).loss}
 
-    @torch.no_grad()
-    def find(self, pixels: torch.Tensor, *, least_score: float, most: int) -> list[Found]:
-        """Objects of each picture, the surest first."""
-        told, size = self.network(pixel_values=self.normalised(pixels)), (pixels.shape[-2], pixels.shape[-1])
+    def parts(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Logits and boxes (or masks) of every query."""
+        told = self.network(pixel_values=self.normalised(pixels))
         if self.has_masks:
-            pairs = zip(told.class_queries_logits.float(), told.masks_queries_logits.float(), strict=True)
+            return [told.class_queries_logits, told.masks_queries_logits]
+        return [told.logits, told.pred_boxes]
+
+    @torch.no_grad()
+    def from_parts(
+        self, parts: Sequence[torch.Tensor], size: tuple[int, int], *, least_score: float, most: int
+    ) -> list[Found]:
+        """The surest queries."""
+        pairs = zip(*parts, strict=True)
+        if self.has_masks:
             return [found_masks(logits, masks, size, least_score, most) for logits, masks in pairs]
-        pairs = zip(told.logits.float(), told.pred_boxes.float(), strict=True)
         return [found_boxes(logits, boxes, len(self.labels), size, least_score, most) for logits, boxes in pairs]
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:

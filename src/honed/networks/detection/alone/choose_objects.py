@@ -1,0 +1,153 @@
+"""From what the network says of every place to objects, one row of numbers a picture. Written by Honed.
+
+A row holds height and width of the picture, then ``MOST`` objects, the surest first: left, top, right, bottom in pixels,
+score, label, a number that is not used here, and for outlines 28 x 28 cells, 16 to a number.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Facts = dict[str, Any]
+MOST, FIELDS, BITS, LEAST_SIDE, MOST_GROWTH = 100, 7, 16, 1e-3, float(np.log(1000 / 16))
+
+
+def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
+    """Rows of objects for each picture.
+
+    Parameters
+    ----------
+    numbers : array (n, l)
+        What the network gives.
+    size : array (n, 2)
+        Height and width of the pictures as they came.
+    facts, arrays
+        Contents of ``objects.json`` and ``objects.npz``.
+    """
+    shapes = [tuple(shape) for shape in facts["shapes"]]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    rows = []
+    for row, (height, width) in zip(numbers, size.tolist(), strict=True):
+        parts = [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)]
+        boxes, scores, labels, places = KINDS[facts["kind"]](parts, facts, arrays)
+        kept = apart(boxes, scores, labels, facts["most_overlap"])[:MOST]
+        cells = None
+        if facts["masks"]:
+            from outlines import outlines  # type: ignore[import-not-found,unused-ignore]  # lies beside this file
+
+            cells = outlines(parts[4], parts[3][places[kept]], boxes[kept], arrays)
+        rows.append(packed((height, width), boxes[kept], scores[kept], labels[kept], cells, facts))
+    return np.stack(rows)
+
+
+def of_places(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
+    """The small detector: objectness, classes and boxes of every place."""
+    classes, scores = sigmoid(parts[1]), sigmoid(parts[0])
+    labels = classes.argmax(axis=1)
+    if classes.shape[1] > 1:
+        scores = scores * classes.max(axis=1)
+    order = np.argsort(-scores, kind="stable")[: facts["candidates"]]
+    boxes = cut(parts[2][order], facts)
+    stay = (scores[order] >= facts["least_score"]) & ((boxes[:, 2:] - boxes[:, :2]) > LEAST_SIDE).all(axis=1)
+    places = order[stay]
+    return boxes[stay], scores[places], labels[places], places
+
+
+def of_anchors(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
+    """RetinaNet, FCOS and SSD: logits and shifts of every anchor."""
+    if facts["kind"] == "ssd":
+        shares = np.exp(parts[0] - parts[0].max(axis=1, keepdims=True))
+        shares = (shares / shares.sum(axis=1, keepdims=True))[:, 1:]
+        groups = [(0, shares[:, [label]], label) for label in range(shares.shape[1])]
+    else:
+        shares = sigmoid(parts[0])
+        if facts["kind"] == "fcos":
+            shares = np.sqrt(shares * sigmoid(parts[2]))
+        ends = np.cumsum(facts["levels"]).tolist()
+        groups = [(b - n, shares[b - n : b], 0) for b, n in zip(ends, facts["levels"], strict=True)]
+    found = [likeliest(part, facts, first, label) for first, part, label in groups]
+    places, labels, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+    boxes = DECODERS.get(facts["kind"], moved)(parts[1][places], arrays["anchors"][places], facts)
+    return cut(boxes, facts), scores, labels, places
+
+
+def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Array, Array, Array]:
+    """Anchor, label and score of the surest of a group."""
+    flat = shares.ravel()
+    sure = np.flatnonzero(flat > facts["least_score"])
+    sure = sure[np.argsort(-flat[sure], kind="stable")[: facts["candidates"]]]
+    return first + sure // shares.shape[1], label + sure % shares.shape[1], flat[sure]
+
+
+def moved(shifts: Array, anchors: Array, facts: Facts) -> Array:
+    """Boxes that shifts lead to: of the middle by the side, and the logarithm of growth."""
+    side = anchors[:, 2:] - anchors[:, :2]
+    shifts = shifts / np.array(facts["weights"], dtype=np.float32)
+    middle = shifts[:, :2] * side + anchors[:, :2] + 0.5 * side
+    half = 0.5 * np.exp(np.minimum(shifts[:, 2:], MOST_GROWTH)) * side
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def spread(shifts: Array, anchors: Array, facts: Facts) -> Array:
+    """Boxes whose four sides lie so far from the middle of the anchor, in sides of the anchor."""
+    side = anchors[:, 2:] - anchors[:, :2]
+    middle = 0.5 * (anchors[:, :2] + anchors[:, 2:])
+    return np.concatenate([middle - shifts[:, :2] * side, middle + shifts[:, 2:] * side], axis=1)
+
+
+KINDS: dict[str, Callable[[list[Array], Facts, Any], tuple[Array, ...]]] = {
+    "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors,
+}  # fmt: skip
+DECODERS = {"fcos": spread}
+
+
+def apart(boxes: Array, scores: Array, labels: Array, most_overlap: float) -> Array:
+    """Positions of boxes, the surest first, of which no two of one label overlap more."""
+    order = np.argsort(-scores, kind="stable")
+    left, top, right, bottom = boxes[order].T
+    area, alike = (right - left) * (bottom - top), labels[order]
+    gone = np.zeros(len(order), dtype=bool)
+    for i in range(len(order)):
+        if gone[i]:
+            continue
+        across = np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :])
+        down = np.minimum(bottom[i], bottom[i + 1 :]) - np.maximum(top[i], top[i + 1 :])
+        common = np.maximum(across, 0) * np.maximum(down, 0)
+        over = common > most_overlap * (area[i] + area[i + 1 :] - common)
+        gone[i + 1 :] |= over & (alike[i + 1 :] == alike[i])
+    return order[~gone]
+
+
+def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, cells: Any, facts: Facts) -> Array:
+    """The row of one picture."""
+    high, wide = facts["canvas"]
+    canvas_boxes = boxes * facts["zoom"]
+    sides = canvas_boxes[:, 2:] - canvas_boxes[:, :2]
+    height, width = size
+    boxes = np.clip(
+        canvas_boxes / min(high / height, wide / width), 0, np.array([width, height, width, height], np.float32)
+    )
+    stay = ((boxes[:, 2:] - boxes[:, :2]) > 0.5).all(axis=1) & (sides > LEAST_SIDE).all(axis=1)
+    n = int(stay.sum())
+    row = np.zeros(2 + MOST * (FIELDS + (28 * 28 // BITS if facts["masks"] else 0)), dtype=np.float32)
+    row[:2] = size
+    objects = row[2:].reshape(MOST, -1)
+    objects[:n, :4], objects[:n, 4], objects[:n, 5] = boxes[stay], scores[stay], labels[stay]
+    if cells is not None:
+        bits = cells[stay].reshape(n, 28 * 28 // BITS, BITS).astype(np.int64)
+        objects[:n, FIELDS:] = (bits << np.arange(BITS)).sum(axis=-1)
+    return row
+
+
+def cut(boxes: Array, facts: Facts) -> Array:
+    """Boxes cut at the borders of what the network sees."""
+    high, wide = facts["seen"]
+    return np.clip(boxes, 0, np.array([wide, high, wide, high], np.float32))
+
+
+def sigmoid(x: Array) -> Array:
+    """Shares from logits."""
+    found: Array = 1 / (1 + np.exp(-np.clip(x, -80, 80)))
+    return found
