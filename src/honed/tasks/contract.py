@@ -183,10 +183,9 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is used without Honed: what an export writes beside the weights.
+    """How a network is used without Honed, as its method ``recipe()`` tells: what an export writes beside the weights.
 
-    A network that can be exported has a method ``recipe()`` that gives one. In all sources ``np`` is numpy, ``folder`` the
-    path of the exported folder, and ``rows`` a list with one list of column values for each row.
+    In all sources ``np`` is numpy, ``folder`` the path of the exported folder, ``rows`` lists of column values.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ class Recipe:
     transformers : str
         Python source that defines ``outputs(rows)`` with the transformers library on what ``save`` wrote, or "".
     settles : bool
-        ``encode`` also defines ``settle(numbers, batch)``: the outputs, from what other runtimes compute of a batch.
+        ``encode`` also defines ``settle(numbers, batch)``: outputs, from what a runtime computes.
     """
 
     write: Callable[[Path], None]
