@@ -267,8 +267,8 @@ def test_the_rate_rises_shortly_and_falls_to_zero() -> None:
     rates = [rate_at(step, 400) for step in range(400)]
     top = rates.index(max(rates))
     assert 10 <= top <= 25 and 0.95 < max(rates) <= 1.0 and rates[-1] < 0.005 and rates[0] < 0.1
-    assert all(a < b for a, b in itertools.pairwise(rates))
-    assert all(a > b for a, b in zip(rates[top:], rates[top + 1 :], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(rates[: top + 1]))
+    assert all(a > b for a, b in itertools.pairwise(rates[top:]))
     assert rate_at(0, 1) == 1.0
 
 
