@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -267,8 +268,8 @@ def test_the_rate_rises_shortly_and_falls_to_zero() -> None:
     rates = [rate_at(step, 400) for step in range(400)]
     top = rates.index(max(rates))
     assert 10 <= top <= 25 and 0.95 < max(rates) <= 1.0 and rates[-1] < 0.005 and rates[0] < 0.1
-    assert all(a < b for a, b in itertools.pairwise(rates))
-    assert all(a > b for a, b in zip(rates[top:], rates[top + 1 :], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(rates[: top + 1]))
+    assert all(a > b for a, b in itertools.pairwise(rates[top:]))
     assert rate_at(0, 1) == 1.0
 
 
@@ -303,3 +304,27 @@ def test_working_parameters_are_those_in_products(kind: str) -> None:
     network = Learner(shape, "fp32", "cpu", 0).network
     linear = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Linear))
     assert linear <= working_parameters(shape) <= 1.02 * linear
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds_left", "steps"),
+    [
+        (50, 100.0, 100),
+        (50, 20.0, 70),
+        (50, 200.0, 250),
+        (50, 1e6, 300),
+        (90, 200.0, 100),
+        (50, 50.5, 100),
+        (50, 0.0, 50),
+    ],
+)
+def test_the_number_of_steps_follows_the_time(step: int, seconds_left: float, steps: int) -> None:
+    from types import SimpleNamespace
+
+    from honed.pretraining.loop import State, Training
+
+    training = Training.__new__(Training)
+    training.state, training.deadline = State(step, 100), time.monotonic() + seconds_left + 0.2
+    training.plan = SimpleNamespace(most_steps=300)  # type: ignore[assignment]
+    less = training._replan(1.0 if seconds_left != 100.0 else 2.0, 40)
+    assert training.state.steps == steps and less == 100 - steps

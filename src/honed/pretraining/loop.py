@@ -33,7 +33,7 @@ CHECKPOINT, METRICS, SAMPLES = "checkpoint", "metrics.csv", "samples.json"
 
 @dataclass
 class State:
-    """How far a training is: ``steps`` may shrink where the time would not suffice."""
+    """How far a training is: ``steps`` may change with the time that is left."""
 
     step: int
     steps: int
@@ -90,7 +90,7 @@ class Training:
                 step.advance()
                 step.note(f"loss {loss:.3f}")
                 pace = (time.monotonic() - begin) / (state.step - first)
-                step.advance(self._shorten(pace, state.step - first))
+                step.advance(self._replan(pace, state.step - first))
                 if self._due():
                     self._evaluate(say)
                 if interrupted():
@@ -120,17 +120,21 @@ class Training:
         )
         return loss
 
-    def _shorten(self, pace: float, done: int) -> int:
-        """Leave steps out where the time would not suffice; the rate then falls sooner. Returns how many."""
+    def _replan(self, pace: float, done: int) -> int:
+        """Fit the number of steps to the time: fewer where it would not suffice, more in the first two thirds where some
+        would be left. The rate then falls sooner or later. Returns how many steps less."""
         state = self.state
         if self.deadline is None or done % max(1, state.steps // 200):
             return 0
+        left = state.steps - state.step
         possible = max(0, int((self.deadline - time.monotonic()) / pace))
-        left_out = max(0, state.steps - state.step - possible)
-        if left_out * 50 <= state.steps - state.step and possible:
+        if possible > left:
+            late = state.step > state.steps * 2 / 3 or done < 20
+            possible = left if late else max(left, min(possible, self.plan.most_steps - state.step))
+        if possible and abs(possible - left) * 50 <= left:
             return 0
-        state.steps -= left_out
-        return left_out
+        state.steps = state.step + possible
+        return left - possible
 
     def _due(self) -> bool:
         every = max(1, self.plan.steps // self.plan.evaluations)

@@ -46,6 +46,7 @@ class Plan:
     rows: int
     at_once: int
     steps: int
+    most_steps: int
     optimizer: str
     learning_rate: float
     matrix_rate: float
@@ -134,7 +135,8 @@ class Planner:
             self._choose("training.matrix_rate", f"{learning.matrix_rate or MATRIX_RATE:.2g}", "")
         judged = max(8, round(0.06 * steps * rows / learning.evaluations))
         return Plan(
-            asdict(size.shape), self.device, precision, compiled, rows, min(at_once, rows), steps, learning.optimizer, rate,
+            asdict(size.shape), self.device, precision, compiled, rows, min(at_once, rows), steps,
+            learning.steps or max(steps, int(most / (rows * context))), learning.optimizer, rate,
             learning.matrix_rate or MATRIX_RATE, learning.weight_decay, learning.seed, learning.evaluations, judged,
             learning.prompt, engine.peak_flops(precision, self.device),
         )  # fmt: skip
