@@ -76,3 +76,12 @@ def test_without_a_base_it_says_what_to_do(run: tuple[Path, Path], tmp_path: Pat
     with pytest.raises(honed.errors.ZooError, match="Z025"):
         honed.finetune(run[1], task="text-generation", out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_writes_without_honed(run: tuple[Path, Path], tmp_path: Path) -> None:
+    """The copy was run in a fresh process on real rows before it was kept."""
+    report = honed.export(run[0] / "model", to="transformers", out=tmp_path / "copy", data=run[1])
+    assert report.rows >= 90 and report.changed == 0 and report.difference < 1e-3
+    with pytest.raises(honed.errors.BundleError, match="B034"):
+        honed.export(run[0] / "model", to="onnx", out=tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()

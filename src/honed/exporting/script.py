@@ -19,13 +19,13 @@ def outputs(rows):
 """
 
 
-def recipe_of(model: Model) -> Recipe:
+def recipe_of(model: Model, target: Target | None = None) -> Recipe:
     """How the model's network is used without Honed.
 
     Raises
     ------
     BundleError [B034]
-        The model is no network, or its network says nothing of it.
+        The model is no network, or its network says nothing of it, or not for this form.
     """
     network = getattr(model.predictor, "network", None)
     if network is not None and not hasattr(network, "recipe"):
@@ -37,6 +37,9 @@ def recipe_of(model: Model) -> Recipe:
         seen = f'"{model.name}" ({model.provenance.get("rung", model.predictor.kind)}) has no neural network to export.'
         raise BundleError("B034", seen, "Serve it with Honed, or export it with --deploy.")
     found: Recipe = network.recipe()
+    if not found.encode and target is not None and target.outputs:
+        seen = f'"{model.name}" writes a text token by token, which a file for {target.title} does not say.'
+        raise BundleError("B034", seen, "Export to transformers, or serve it with Honed.")
     return found
 
 
@@ -47,7 +50,7 @@ def facts_of(model: Model) -> dict[str, Any]:
 
 def script(model: Model, target: Target, folder: str = '"."') -> str:
     """Source that defines ``outputs(rows)`` and ``answers(rows)``; ``folder`` is a Python expression."""
-    recipe = recipe_of(model)
+    recipe = recipe_of(model, target)
     if target is TARGETS["mlflow"]:
         parts, imports = [target.outputs], list(target.imports)
     elif target.outputs:

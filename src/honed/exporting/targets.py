@@ -69,7 +69,7 @@ TARGETS = {
         Target("openvino", "OpenVINO, full precision", "openvino-fp32", *_OPENVINO_PARTS),
         Target("openvino-int8", "OpenVINO, weights of 8 bits", "openvino-int8", *_OPENVINO_PARTS),
         Target(
-            "transformers", "transformers' AutoModelForSequenceClassification", "torch-fp32", ("transformers", "torch"),
+            "transformers", "transformers, as a folder that its Auto classes open", "torch-fp32", ("transformers", "torch"),
             ("import torch", "from transformers import AutoModelForSequenceClassification, AutoTokenizer"), "",
         ),
         Target(

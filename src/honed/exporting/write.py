@@ -73,7 +73,7 @@ def export_model(
     BundleError [B031..B034], DataError, RunError [R010, R011, R012]
     """
     progress, target = progress or Silent(), target_of(to)
-    recipe_of(model)
+    recipe_of(model, target)
     _needs(model, target)
     _free_place(model, out)
     rows = _rows(model, data)

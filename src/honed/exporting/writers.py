@@ -34,7 +34,7 @@ def write_model(model: Model, target: Target, place: Path) -> None:
 
 
 def _onnx(model: Model, target: Target, place: Path) -> None:
-    recipe_of(model).write(place)
+    recipe_of(model, target).write(place)
     source = _network_file(model, KINDS[target.engine])
     for path in source.parent.glob(f"{NETWORK_FILE}*"):  # with a second file where the weights are too large for one
         shutil.copy(path, place / path.name)
@@ -42,7 +42,7 @@ def _onnx(model: Model, target: Target, place: Path) -> None:
 
 def _openvino(model: Model, target: Target, place: Path) -> None:
     kind = KINDS[target.engine]
-    recipe_of(model).write(place)
+    recipe_of(model, target).write(place)
     source = _network_file(model, kind)
     from honed.engines.openvino_runtime import load_openvino
 

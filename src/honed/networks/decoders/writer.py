@@ -18,10 +18,11 @@ from honed.files import read_json, write_json
 from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.layout import Layout
 from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
+from honed.networks.decoders.recipe import writer_recipe
 from honed.networks.decoders.rows import NOTHING, laid
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.networks.decoders.written import pack, width_of
-from honed.tasks.contract import Array, Batch, Encoded, Input
+from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
 
 FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
@@ -186,6 +187,14 @@ class Writer(nn.Module):
         return Writer(
             decoder, self.vocabulary, self.layout, most_bytes=self.most_bytes, most_tokens=self.most_tokens
         ).train(self.training)
+
+    def recipe(self) -> Recipe:
+        """How it writes without Honed."""
+        vocabulary = self.vocabulary
+        return writer_recipe(
+            self.layout, begin=vocabulary.begin, ends=vocabulary.ends, context=self.context, most_tokens=self.most_tokens,
+            width=self.n_outputs,
+        )  # fmt: skip
 
     def save(self, folder: Path) -> None:
         """A folder in hub format, and how rows become prompts."""

@@ -153,6 +153,11 @@ class TextGeneration(Task):
 
         return pa.string()
 
+    def answer_code(self, problem: Problem) -> str:
+        from honed.networks.decoders.recipe import ANSWERS
+
+        return ANSWERS.strip()
+
     def metrics(self, problem: Problem) -> list[Metric]:
         return metrics_of(problem.metric)
 
