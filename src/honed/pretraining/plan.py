@@ -270,8 +270,8 @@ class Planner:
 
     def _compiled(self) -> bool:
         wanted = self.config.training.compile
-        able = self.device != "cpu" or shutil.which("g++") or shutil.which("clang++")
-        long = bool(able) and self.limit is not None and self._left() >= COMPILE_FROM_S[self.device]
+        able = self.device != "cpu" or bool(shutil.which("g++") or shutil.which("clang++"))
+        long = able and self.limit is not None and self._left() >= COMPILE_FROM_S[self.device]
         found = long if wanted == "auto" else wanted == "yes"
         why = (
             "it pays in longer runs, where there is a C++ compiler"
