@@ -2,7 +2,8 @@
 
 ``speed``: tokens a second of both in one process, in turns, with the same layers, width, context and rows.
 ``quality``: nanoGPT's script as published (2,000 steps), Honed with the same setting and steps, and Honed's own choice in as
-many seconds as nanoGPT took. Nothing was tuned on this text: rates were chosen on wikitext-2's validation file.
+many seconds as nanoGPT took (PEER_SECONDS, where
+``time`` runs without ``peer``). Nothing was tuned on this text: rates were chosen on wikitext-2's validation file.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +31,7 @@ TIMING, CLOSING = 0.06, 0.04
 """Shares of the time for timing sizes, and for the last evaluation and the report."""
 KEPT = 0.2
 """Share of the time that is kept for learning, however slow a busy machine reads and times."""
-COMPILE_FROM_S = {"cpu": 3600.0, "cuda": 240.0}
+COMPILE_FROM_S = {"cpu": 1800.0, "cuda": 240.0}
 MATRIX_RATE, RATE = 0.02, 3e-3
 """Chosen on the validation text of wikitext-2, see docs/decisions."""
 
@@ -269,8 +270,13 @@ class Planner:
 
     def _compiled(self) -> bool:
         wanted = self.config.training.compile
-        long = self.limit is not None and self._left() >= COMPILE_FROM_S[self.device]
+        able = self.device != "cpu" or bool(shutil.which("g++") or shutil.which("clang++"))
+        long = able and self.limit is not None and self._left() >= COMPILE_FROM_S[self.device]
         found = long if wanted == "auto" else wanted == "yes"
-        why = "it pays in longer runs" if not found else "the run is long enough for it to pay"
+        why = (
+            "it pays in longer runs, where there is a C++ compiler"
+            if not found
+            else "the run is long enough for it to pay"
+        )
         self._choose("training.compile", "yes" if found else "no", why)
         return found
