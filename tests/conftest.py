@@ -17,6 +17,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HONED_HOME"] = tempfile.mkdtemp(prefix="honed-home-")  # what tests prepare never lands in the user's cache
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+from honed.threads import surroundings
+
+os.environ.update(surroundings(os.environ))  # before torch is loaded: waiting threads sleep, as in the command line
+
 from honed.tasks.text_classification.sample import sample
 
 FAST = {

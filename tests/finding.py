@@ -18,6 +18,7 @@ from honed.serving.service import Service
 from honed.serving.settings import Settings
 from honed.serving.shelf import Served
 from honed.tasks.contract import Predictions
+from honed.tasks.detection.judging import ObjectJudging
 
 LABELS = ("bolt", "nut", "washer")
 PICTURE = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
@@ -62,7 +63,9 @@ def service_of(
         schemas={"input": given or INPUT, "output": output or OUTPUT},
     )  # fmt: skip
     place, lane = Path("parts"), Lane(found, unsure)
-    served = Served(place, place, manifest, "0123abcd", lane, labels, 0.0, ("image",), medium_of("image"))  # type: ignore[arg-type]
+    served = Served(
+        place, place, manifest, "0123abcd", lane, labels, 0.0, ("image",), medium_of("image"), ObjectJudging()
+    )  # type: ignore[arg-type]
     service = Service(Settings())
     service.shelf.versions, service.shelf.default = {"parts": {served.version: served}}, {"parts": served.version}
     return service
