@@ -21,7 +21,8 @@ from honed.networks.detection.families.base import FamilyFinder, without_crowds
 from honed.networks.detection.families.loading import can_load, load_finder, rebuilt
 from honed.networks.detection.families.queries import found_masks
 from honed.networks.detection.families.torchvision_files import as_torchvision
-from honed.networks.detection.truth import MASK_SIDE, Objects, Truth
+from honed.networks.detection.mask_cells import MASK_SIDE
+from honed.networks.detection.truth import Objects, Truth
 from honed.networks.detectron.detector import ReadyDetector
 from honed.networks.detectron.settings import DetectronSettings
 from honed.scenes import render_scene

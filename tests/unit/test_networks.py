@@ -141,7 +141,7 @@ def test_products_by_onednn_are_those_of_torch(shape: tuple[int, ...]) -> None:
 def test_products_by_onednn_leave_the_rest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training, other number formats and autocast compute as before."""
     rows, layer = torch.randn(4, 8), torch.nn.Linear(8, 6)
-    monkeypatch.setattr(products, "_operator", lambda: pytest.fail("oneDNN was called"))
+    monkeypatch.setattr(products, "dnn_operator", lambda: pytest.fail("oneDNN was called"))
     with products._ByOneDnn():
         layer(rows).sum().backward()
         with torch.inference_mode():
@@ -161,7 +161,7 @@ def test_onednn_where_torchs_own_products_are_slow(
     monkeypatch.setattr(products.platform, "machine", lambda: machine)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(products, "_operator", lambda: print)
+    monkeypatch.setattr(products, "dnn_operator", lambda: print)
     products.dnn_pays.cache_clear()
     assert products.dnn_pays() is wanted
     products.dnn_pays.cache_clear()

@@ -17,8 +17,9 @@ from honed.data.stream import open_batches
 from honed.data.table import Roles, Table
 from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.detection.canvas import Canvas, canvas_for
+from honed.networks.detection.mask_cells import MASK_SIDE
 from honed.networks.detection.packing import GRID, TOLD, cells_of, pack, packed_cells, pasted, unpack, width_of
-from honed.networks.detection.truth import MASK_SIDE, Objects
+from honed.networks.detection.truth import Objects
 from honed.networks.detection.variation import ObjectVariation, varied
 from honed.scenes import write_conveyor_set
 from honed.tasks.answers import Decision

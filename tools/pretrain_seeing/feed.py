@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from honed.networks.detection.truth import MASK_SIDE, Objects, Truth, mask_in_box
+from honed.networks.detection.mask_cells import MASK_SIDE, mask_in_box
+from honed.networks.detection.truth import Objects, Truth
 from honed.scenes import TRAINED, render_scene, render_single
 from honed.scenes.textures import KINDS
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 
-MASK_SIDE = 56
-"""A mask is kept as this many by this many values over its box."""
+from honed.networks.detection.mask_cells import MASK_SIDE
 
 
 class Objects(NamedTuple):
@@ -85,9 +82,3 @@ def _crowds(objects: Sequence[Objects], most: int) -> torch.Tensor:
         if some.crowd is not None:
             crowd[i, : len(some.boxes)] = some.crowd
     return crowd
-
-
-def mask_in_box(mask: np.ndarray, box_xyxy: Sequence[float], side: int = MASK_SIDE) -> np.ndarray:  # type: ignore[type-arg]
-    """A mask (h, w) bool of a whole picture as shares (side, side) uint8, 0 to 255, over its box."""
-    whole = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(whole.resize((side, side), Image.Resampling.BILINEAR, box=tuple(float(v) for v in box_xyxy)))  # type: ignore[arg-type]

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample
 
+from honed.networks.detection.mask_cells import MASK_SIDE
 from honed.networks.detection.masks import masks_over
-from honed.networks.detection.truth import MASK_SIDE, Objects
+from honed.networks.detection.truth import Objects
 
 
 @dataclass(frozen=True)

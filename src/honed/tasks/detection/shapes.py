@@ -11,7 +11,7 @@ import numpy as np
 from honed.data.picture_sets.rle import mask_of
 from honed.metrics.detection.coco_format import rle_of
 from honed.metrics.detection.data import Rle, Truths, gather_truths
-from honed.networks.detection.truth import MASK_SIDE, mask_in_box
+from honed.networks.detection.mask_cells import MASK_SIDE, mask_in_box
 from honed.tasks.answers import Array
 
 
