@@ -16,6 +16,7 @@ from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
 from honed.data.stream import open_batches
 from honed.data.table import Table
+from honed.errors import ZooError
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.decoders.chat import ChatTemplate
@@ -287,3 +288,9 @@ def test_a_chat_is_written_by_the_template_of_the_model(base: Path) -> None:
     rendered = vocabulary.chat.render([{"role": "system", "content": "is"}, *CHAT])
     assert layout.prompt(vocabulary, (as_text(CHAT),)) == vocabulary.encode(rendered, special=False)
     assert Layout.from_dict(layout.as_dict()) == layout
+
+
+def test_texts_that_do_not_fit_into_the_base_are_told(base: Path) -> None:
+    with pytest.raises(ZooError, match="Z045"):
+        Writer.from_base(base, Layout(("ticket",)), most_bytes=4000)
+    assert Writer.from_base(base, Layout(("ticket",)), most_bytes=40).most_tokens <= 72

@@ -50,6 +50,8 @@ def print_pretraining(console: Console, report: PretrainReport, folder: Path) ->
     for name, file in (("report", "report.html"), ("model", "model"), ("loss of every step", "metrics.csv")):
         grid.add_row(name, escape(str(folder / file)))
     console.print(grid)
+    heading(console, "Next")
+    console.print(f"  honed finetune YOUR_TABLE.csv --base {folder}/model", markup=False, soft_wrap=True)
 
 
 def card_of(name: str, facts: dict[str, Any]) -> str:

@@ -26,7 +26,8 @@ from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
 
 FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
-RATE = 1e-3
+RATE, SHARE = 1e-3, 0.75
+"""Highest learning rate for a million parameters; share of the context that a written text may take."""
 SPARE = 1.5
 """Tokens that may be written, in tokens of the longest text that was learnt from."""
 
@@ -62,8 +63,8 @@ class Writer(nn.Module):
 
         Raises
         ------
-        ZooError [Z014]
-            An architecture that is not one of ours; or as :func:`load_decoder`.
+        ZooError [Z014, Z045]
+            An architecture that is not one of ours; a context too short for the texts; or as :func:`load_decoder`.
         """
         loaded = load_decoder(folder)
         _check(loaded, folder)
@@ -71,7 +72,11 @@ class Writer(nn.Module):
         own = replace(layout, chat=vocabulary.chat is not None)
         rate = len(SAMPLE.encode()) / max(1, len(vocabulary.encode(SAMPLE, special=False)))
         most = most_tokens or min(int(SPARE * most_bytes / max(1.0, rate)) + 1, most_bytes + 1)
-        return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, loaded.context // 2))
+        room = int(SHARE * loaded.context)
+        if most > room and most_bytes / max(1.0, rate) > room:
+            seen = f"The base reads {loaded.context} tokens at a time; the texts to be written have up to {most_bytes / rate:.0f}."
+            raise ZooError("Z045", seen, "Take a base that reads more, or shorten the texts.")
+        return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
 
     @property
     def natural_rate(self) -> float:
