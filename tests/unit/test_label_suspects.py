@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import honed
+from honed.checks.labels import out_of_fold
 from honed.config import fill
 from honed.data.read import read_table
 from honed.data.roles import infer_roles
@@ -17,7 +18,7 @@ from honed.scenes import write_conveyor_set, write_part_folders
 from honed.tasks.detection.doubts import doubts, overlaps
 from honed.tasks.detection.judging import ObjectJudging
 from honed.tasks.registry import get_task
-from honed.training.suspects import out_of_fold
+from honed.training.suspects import linear_judge
 from honed.zoo.resolve import resolve
 from tests.unit.test_objects import BOLT, LABELS, NUT, array, given, shapes
 
@@ -59,7 +60,7 @@ def test_overlaps_are_those_of_boxes() -> None:
 def test_a_linear_model_never_judges_rows_it_has_seen() -> None:
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(200, 150)), rng.integers(2, size=200)
-    found = out_of_fold(features, labels, 2, 0)
+    found = out_of_fold(features, labels, 2, linear_judge, 0)
     assert abs((found.argmax(axis=1) == labels).mean() - 0.5) < 0.15, "noise cannot be told"
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
@@ -79,7 +80,7 @@ def test_objects_are_cut_out_and_wrong_labels_among_them_found(tmp_path: Path) -
     rng = np.random.default_rng(0)
     wrong = rng.random(len(shown.labels)) < 0.1
     labels = np.where(wrong, (shown.labels + rng.integers(1, 6, len(wrong))) % 6, shown.labels)
-    suspects, _ = wrong_labels(out_of_fold(shown.features, labels, 6, 0), labels, 0.4)
+    suspects, _ = wrong_labels(out_of_fold(shown.features, labels, 6, linear_judge, 0), labels, 0.4)
     assert wrong[suspects].sum() >= 0.5 * wrong.sum() and wrong[suspects].mean() >= 0.6
     picture = ObjectJudging().picture(inputs[0], targets[0], None, problem.labels)
     assert picture.startswith("data:image/jpeg")

@@ -94,7 +94,7 @@ def check_label_errors(
     most = min(MOST_ROWS, max(2000, MOST_CELLS // max(1, len(labels))))
     looked = np.sort(rng.choice(rows, most, replace=False)) if len(rows) > most else rows
     texts = joined_texts(table, roles.text).take(pa.array(looked)).to_pylist()
-    probabilities = _out_of_fold([text or "" for text in texts], targets[looked], seed)
+    probabilities = _by_words([text or "" for text in texts], targets[looked], seed)
 
     def shown(position: int) -> str:
         return f'"{mask_personal(texts[position] or "")[:70]}"'
@@ -168,22 +168,31 @@ def wrong_labels(probabilities: Array, targets: Array, sure: float) -> tuple[Arr
     return order, other[order]
 
 
-def _out_of_fold(texts: list[str], targets: Array, seed: int) -> Array:
+def out_of_fold(features: Any, targets: Array, n_labels: int, make: Callable[[], Any], seed: int) -> Array:
+    """Probabilities (n, n_labels) of each row by a classifier of scikit-learn that ``make`` gives and that has not seen it."""
+    from sklearn.model_selection import StratifiedKFold
+
+    found = np.zeros((len(targets), n_labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for train, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, targets):
+            model = make().fit(features[train], targets[train])
+            found[np.ix_(held, model.classes_)] = model.predict_proba(features[held])
+    return found
+
+
+def _by_words(texts: list[str], targets: Array, seed: int) -> Array:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
 
     vectorizer = TfidfVectorizer(
         sublinear_tf=True, min_df=2, max_features=30_000, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b"
     )
-    found = np.zeros((len(texts), int(targets.max()) + 1))
+    n_labels = int(targets.max()) + 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             matrix: Any = vectorizer.fit_transform(texts)
         except ValueError:
-            return np.full(found.shape, 1.0 / found.shape[1])
-        for train, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, targets):
-            model = LogisticRegression(C=10.0, max_iter=100, tol=1e-3).fit(matrix[train], targets[train])
-            found[np.ix_(held, model.classes_)] = model.predict_proba(matrix[held])
-    return found
+            return np.full((len(texts), n_labels), 1.0 / n_labels)
+    return out_of_fold(matrix, targets, n_labels, lambda: LogisticRegression(C=10.0, max_iter=100, tol=1e-3), seed)

@@ -27,7 +27,7 @@ def finetune(
     text: flags.Text = None,
     task: flags.Task = None,
     base: Annotated[str | None, typer.Option(help="Pre-trained model: a name of `honed models` or a folder.")] = None,
-    time_limit: Annotated[str | None, typer.Option(help="Time for everything, such as 90s, 10m or 1.5h.")] = None,
+    time_limit: flags.TimeLimit = None,
     cost: Annotated[
         list[str] | None, typer.Option(help="How much worse it is to miss a label, as label=5; may be repeated.")
     ] = None,
@@ -37,11 +37,11 @@ def finetune(
     time: flags.Time = None,
     group: flags.Group = None,
     entity: flags.Entity = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; that of the file when left out.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder in which runs are kept.")] = Path("runs"),
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    name: flags.Name = None,
+    out: flags.Out = Path("runs"),
+    config: flags.Config = None,
     changes: flags.Set = None,
-    resume: Annotated[Path | None, typer.Option(help="Folder of an interrupted run that is to go on.")] = None,
+    resume: flags.Resume = None,
     as_json: flags.Json = False,
 ) -> None:
     """Climb from the cheapest method to the best model, evaluate it, and package it."""

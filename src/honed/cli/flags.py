@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,3 +27,8 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Any other setting,
 Engine = Annotated[
     str, typer.Option(help="What computes the answers: a name of `honed engines`, or auto for the fastest that agrees.")
 ]
+TimeLimit = Annotated[str | None, typer.Option(help="Time for everything, such as 90s, 10m or 1.5h.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run; that of the file when left out.")]
+Out = Annotated[Path, typer.Option(help="Folder in which runs are kept.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with settings.")]
+Resume = Annotated[Path | None, typer.Option(help="Folder of an interrupted run that is to go on.")]

@@ -25,12 +25,12 @@ def pretrain(
         str | None, typer.Option(help="characters, bytes or bpe; chosen by the length of the text when left out.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="Column of text of a table; found by itself when left out.")] = None,
-    time_limit: Annotated[str | None, typer.Option(help="Time for everything, such as 90s, 10m or 1.5h.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; that of the file when left out.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder in which runs are kept.")] = Path("runs"),
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    time_limit: flags.TimeLimit = None,
+    name: flags.Name = None,
+    out: flags.Out = Path("runs"),
+    config: flags.Config = None,
     changes: flags.Set = None,
-    resume: Annotated[Path | None, typer.Option(help="Folder of an interrupted run that is to go on.")] = None,
+    resume: flags.Resume = None,
     as_json: flags.Json = False,
 ) -> None:
     """Train a text-generation base from nothing, of the size that fits the time, on your own text."""

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from honed.errors import BundleError
-from honed.files import read_json, whole_folder, write_json
+from honed.files import read_json, whole_folder
 from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.hub_names import from_hub, to_hub
-from honed.networks.decoders.shape import config_of, shape_of
+from honed.networks.decoders.hub_names import from_hub
+from honed.networks.decoders.loading import save_network
+from honed.networks.decoders.shape import shape_of
 from honed.pretraining.shards import BOUNDARY
 from honed.pretraining.tokenizer import save_tokenizer
 
@@ -28,14 +29,9 @@ def write_folder(target: Path, network: Decoder, tokenizer: Any, card: str) -> N
     BundleError [B010]
         What was written computes something else.
     """
-    shape = network.shape
     with whole_folder(target) as folder:
-        ends = {"bos_token_id": BOUNDARY, "eos_token_id": BOUNDARY}
-        write_json(folder / "config.json", {**config_of(shape), **ends, "dtype": "float32"})
-        write_json(folder / "generation_config.json", ends)
-        weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-        save_file(to_hub(shape, weights), folder / "model.safetensors", metadata={"format": "pt"})
-        save_tokenizer(tokenizer, folder, shape.context)
+        save_network(network, folder, begin=BOUNDARY, ends=BOUNDARY, dtype="float32")
+        save_tokenizer(tokenizer, folder, network.shape.context)
         (folder / "README.md").write_text(card, encoding="utf-8")
         _compare(folder, network)
 

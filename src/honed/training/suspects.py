@@ -6,7 +6,6 @@ al., 2021); annotations of several parts by what the best method found. Neither 
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from honed.checks.labels import FOLDS, MOST_CELLS, MOST_ROWS, Judge, judged_labels
+from honed.checks.labels import FOLDS, MOST_CELLS, MOST_ROWS, Judge, judged_labels, out_of_fold
 from honed.finding import Finding
 from honed.tasks.contract import Array, Predictions, ShownLabels
 from honed.training.candidate import Candidate
@@ -68,7 +67,7 @@ def suspect_labels(session: Session, rows: Array) -> list[Finding]:
         place = found.places[position]
         return medium.shown(everything.inputs[found.rows[position]]) + (f" {place}" if place else "")
 
-    probabilities = out_of_fold(found.features, found.labels, len(labels), session.seed)
+    probabilities = out_of_fold(found.features, found.labels, len(labels), linear_judge, session.seed)
     judge = Judge("A linear model of the base's features", medium.many)
     told = judged_labels(
         probabilities, found.labels, labels, judge, rows[found.rows], shown, session.problem.target
@@ -92,21 +91,13 @@ def _enough(found: ShownLabels, seed: int) -> ShownLabels:
     )
 
 
-def out_of_fold(features: Array, labels: Array, n_labels: int, seed: int) -> Array:
-    """Probabilities (n, n_labels) of each row by a linear model that has not seen it."""
+def linear_judge() -> Any:
+    """A fresh linear model that judges labels by features."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    found = np.zeros((len(labels), n_labels))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for train, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, labels):
-            model: Any = make_pipeline(StandardScaler(), LogisticRegression(C=PULL, max_iter=200, tol=1e-3))
-            model.fit(features[train], labels[train])
-            found[np.ix_(held, model.classes_)] = model.predict_proba(features[held])
-    return found
+    return make_pipeline(StandardScaler(), LogisticRegression(C=PULL, max_iter=200, tol=1e-3))
 
 
 def suspect_parts(session: Session, best: Candidate, decided: Any, rows: Array) -> list[Finding]:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from honed.config import RunConfig, as_yaml, flatten, load, override, seconds
+from honed.config import RunConfig, flatten, load, override, seconds
 from honed.data.read import read_table
 from honed.data.table import Table
 from honed.errors import ConfigError, DataError, RunError
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Evaluation, RungResult, RunReport
-from honed.files import read_json, tell_os_error, whole_file, write_json
+from honed.files import read_json, whole_file, write_json
 from honed.finding import by_level, stop_at_blockers
 from honed.media.medium import hashes
 from honed.model import Model
@@ -32,7 +32,7 @@ from honed.training.suspects import suspects
 from honed.verbs import package
 from honed.verbs.held_out import held_out
 from honed.verbs.prepare import Prepared, prepare
-from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
+from honed.verbs.run_folder import RunState, begin_run, held, open_run, read_state, run_name
 from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
@@ -144,13 +144,7 @@ def finetune(
         _path_of(test),
         {k: v for k, v in settings.items() if k != "training.time_limit_s"},
     )
-    folder, going_on = choose_folder(Path(out), state.name, state) if resume is None else (Path(resume), True)
-    if resume is not None and read_state(folder).data_digest != prepared.table.digest:
-        raise RunError(
-            "R030", f"The data of the run {folder} has changed since it began.", "Start a new run without --resume."
-        )
-    if going_on:
-        progress.say(f"Going on with the run in {folder}.")
+    folder = open_run(Path(out), state, Path(resume) if resume is not None else None, progress)
     test_table = read_table(test) if test is not None else None
     with held(folder):
         session = _session(prepared, run_config, folder, state, begin, yours, progress)
@@ -197,13 +191,7 @@ def _session(
     inputs = prepared.task.inputs(prepared.table, prepared.problem)
     train, validation = make_parts(inputs, prepared.targets, prepared.split.train, prepared.split.validation)
     limit = config.training.time_limit_s
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        state.save(folder)
-        with whole_file(folder / "config.yaml") as temporary:
-            temporary.write_text(as_yaml(config), encoding="utf-8")
-    except OSError as error:
-        raise tell_os_error(error, folder) from error
+    begin_run(folder, state, config)
     session = Session(
         prepared.task, prepared.problem, prepared.settings, config, found, train, validation, folder,
         folds=1 if len(validation) else FOLDS, progress=progress,

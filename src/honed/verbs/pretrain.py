@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from honed.config import as_yaml, flatten, load, override
+from honed.config import flatten, load, override
 from honed.data.documents import Corpus, open_corpus
-from honed.errors import DataError, RunError
+from honed.errors import DataError
 from honed.evaluation.results import Choice
-from honed.files import read_json, tell_os_error, whole_file, whole_folder, write_json
+from honed.files import read_json, whole_file, whole_folder, write_json
 from honed.pretraining.engine import judge
 from honed.pretraining.folder import read_folder
 from honed.pretraining.loop import CHECKPOINT, Training
@@ -29,7 +29,7 @@ from honed.progress import Progress, Silent
 from honed.report.pretraining import card_of, pretraining_page
 from honed.verbs import package
 from honed.verbs.finetune import limit_of
-from honed.verbs.run_folder import RunState, choose_folder, held, read_state, run_name
+from honed.verbs.run_folder import RunState, begin_run, held, open_run, read_state, run_name
 
 DEFAULT_S = 600.0
 SHORT = 300_000
@@ -105,28 +105,12 @@ def pretrain(
     kept = {key: value for key, value in settings.items() if key != "training.time_limit_s"}
     path = str(Path(data).absolute())
     state = RunState(name or run_name(data), path, corpus.digest(), "", kept, verb="pretrain")
-    folder, going_on = choose_folder(Path(out), state.name, state) if resume is None else (Path(resume), True)
-    if resume is not None and read_state(folder).data_digest != state.data_digest:
-        raise RunError(
-            "R030", f"The data of the run {folder} has changed since it began.", "Start a new run without --resume."
-        )
-    if going_on:
-        progress.say(f"Going on with the run in {folder}.")
+    folder = open_run(Path(out), state, Path(resume) if resume is not None else None, progress)
     seconds = tree.training.time_limit_s or (None if tree.training.steps or resume else DEFAULT_S)
     with held(folder):
-        _begin(folder, state, tree)
+        begin_run(folder, state, tree)
         run = _Run(corpus, tree, yours, folder, state, begin, seconds, progress)
         return run.finish(on_choices)
-
-
-def _begin(folder: Path, state: RunState, tree: PretrainConfig) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        state.save(folder)
-        with whole_file(folder / "config.yaml") as temporary:
-            temporary.write_text(as_yaml(tree), encoding="utf-8")
-    except OSError as error:
-        raise tell_os_error(error, folder) from error
 
 
 @dataclass

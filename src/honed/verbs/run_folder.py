@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from honed.config import as_yaml
 from honed.errors import RunError
-from honed.files import read_json, tell_os_error, write_json
+from honed.files import read_json, tell_os_error, whole_file, write_json
+from honed.progress import Progress
 
 STATE, LOCK = "state.json", ".lock"
 
@@ -107,3 +109,32 @@ def choose_folder(out: Path, name: str, state: RunState) -> tuple[Path, bool]:
         number += 1
         folder = out / f"{name}-{number}"
     return folder, False
+
+
+def open_run(out: Path, state: RunState, resume: Path | None, progress: Progress) -> Path:
+    """The folder to work in: a new one, that of an unfinished run with the same data and settings, or the one to resume.
+
+    Raises
+    ------
+    RunError [R030]
+        The data of the run to resume has changed.
+    """
+    folder, going_on = choose_folder(out, state.name, state) if resume is None else (resume, True)
+    if resume is not None and read_state(folder).data_digest != state.data_digest:
+        raise RunError(
+            "R030", f"The data of the run {folder} has changed since it began.", "Start a new run without --resume."
+        )
+    if going_on:
+        progress.say(f"Going on with the run in {folder}.")
+    return folder
+
+
+def begin_run(folder: Path, state: RunState, config: Any) -> None:
+    """Write what the run was started with: ``state.json`` and ``config.yaml``. Raises RunError where that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.save(folder)
+        with whole_file(folder / "config.yaml") as temporary:
+            temporary.write_text(as_yaml(config), encoding="utf-8")
+    except OSError as error:
+        raise tell_os_error(error, folder) from error

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from honed.errors import ZooError
 from honed.zoo.base import Base
-from honed.zoo.local import TOKENIZER_FILES, base_of, converted, count_parameters, found_folder, json_of, weights_of
+from honed.zoo.local import base_of, converted, count_parameters, found_folder, json_of, need_tokenizer, weights_of
 
 
 def decoder_base(
@@ -29,8 +29,7 @@ def decoder_base(
     check_writes(folder, config)
     weights = weights_of(folder) or [converted(folder)]
     n_parameters = sum(count_parameters(path) for path in weights)
-    if not any((folder / file).exists() for file in TOKENIZER_FILES):
-        raise ZooError("Z013", f"The folder {folder} has no tokenizer.", "Save the tokenizer beside the weights.")
+    need_tokenizer(folder)
     base = base_of(folder, weights, n_parameters, name, revision, how, str(config["model_type"]))
     return dataclasses.replace(base, max_length=context_of(config))
 

@@ -37,10 +37,15 @@ def local_base(
     weights = weights_of(folder) or [converted(folder)]
     n_parameters = sum(count_parameters(path) for path in weights)
     _check_kind(folder, config)
-    if not any((folder / file).exists() for file in TOKENIZER_FILES):
-        raise ZooError("Z013", f"The folder {folder} has no tokenizer.", "Save the tokenizer beside the weights.")
+    need_tokenizer(folder)
     base = base_of(folder, weights, n_parameters, name, revision, how, config["model_type"])
     return dataclasses.replace(base, max_length=_max_length(folder, config), pooling=_pooling(folder))
+
+
+def need_tokenizer(folder: Path) -> None:
+    """Raises ZooError [Z013] for a folder without a tokenizer."""
+    if not any((folder / file).exists() for file in TOKENIZER_FILES):
+        raise ZooError("Z013", f"The folder {folder} has no tokenizer.", "Save the tokenizer beside the weights.")
 
 
 def found_folder(folder: Path, name: str, revision: str) -> tuple[Path, str, str]:

@@ -33,10 +33,10 @@ def to_hub(shape: Shape, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def from_hub(shape: Shape, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of :func:`to_hub`; KeyError names what is missing."""
-    known = {_plain(name): value for name, value in weights.items()}
+    known = {plain(name): value for name, value in weights.items()}
     found: dict[str, Tensor] = {}
     for own, names, turn in _names(shape):
-        parts = [known[_plain(name)] for name in names]
+        parts = [known[plain(name)] for name in names]
         whole = torch.cat(parts) if len(parts) > 1 else parts[0]
         found[own] = (whole.T if turn else whole).contiguous()
     if shape.tied:
@@ -46,11 +46,11 @@ def from_hub(shape: Shape, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def hub_names(shape: Shape) -> set[str]:
     """Names that weights of this shape have on a hub, without the prefix of the body; with a last layer where it is tied too."""
-    found = {_plain(name) for _, names, _ in _names(shape) for name in names}
+    found = {plain(name) for _, names, _ in _names(shape) for name in names}
     return found | {"lm_head.weight"}
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Without the prefix of the body, which some files leave out."""
     return name.removeprefix("transformer.").removeprefix("model.")
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from honed.errors import ZooError
+from honed.files import write_json
 from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.hub_names import from_hub, hub_names
+from honed.networks.decoders.hub_names import from_hub, hub_names, plain, to_hub
 from honed.networks.decoders.shape import Shape, config_of, shape_of
 from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
 from honed.zoo.decoders import check_writes, context_of
@@ -74,16 +75,8 @@ def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own:
 
 def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None:
     """Write our decoder and its tokenizer as a folder in hub format, which transformers opens as well."""
-    from safetensors.torch import save_file
-
-    from honed.files import write_json
-    from honed.networks.decoders.hub_names import to_hub
-
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(to_hub(network.shape, network.state_dict()), folder / "model.safetensors", metadata={"format": "pt"})
-    ends = {"bos_token_id": vocabulary.begin, "eos_token_id": list(vocabulary.ends) or None}
-    write_json(folder / "config.json", {**config_of(network.shape), **ends})
-    write_json(folder / "generation_config.json", ends)
+    save_network(network, folder, begin=vocabulary.begin, ends=list(vocabulary.ends) or None)
     vocabulary.core.save(str(folder / "tokenizer.json"))
     told: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
     if vocabulary.begin is not None:
@@ -95,10 +88,21 @@ def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None
         (folder / "chat_template.jinja").write_text(vocabulary.chat.source, encoding="utf-8")
 
 
+def save_network(network: Decoder, folder: Path, *, begin: int | None, ends: Any, **more: Any) -> None:
+    """Weights and configuration in hub format, with the tokens that begin and end a text; ``more`` goes into config.json."""
+    from safetensors.torch import save_file
+
+    weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    save_file(to_hub(network.shape, weights), folder / "model.safetensors", metadata={"format": "pt"})
+    tokens = {"bos_token_id": begin, "eos_token_id": ends}
+    write_json(folder / "config.json", {**config_of(network.shape), **tokens, **more})
+    write_json(folder / "generation_config.json", tokens)
+
+
 def _own(folder: Path, shape: Shape, dtype: torch.dtype) -> Decoder:
     given = _tensors(weights_of(folder) or [converted(folder)], dtype)
     known = hub_names(shape)
-    strange = sorted(name for name in given if known.isdisjoint({_plain(name)}) and not _DERIVED.search(name))
+    strange = sorted(name for name in given if known.isdisjoint({plain(name)}) and not _DERIVED.search(name))
     if strange:
         raise _unfit(folder, f"{strange[0]} and {len(strange) - 1} other tensors are none of a {shape.kind}")
     try:
@@ -116,10 +120,6 @@ def _own(folder: Path, shape: Shape, dtype: torch.dtype) -> Decoder:
     if shape.tied:
         network.head.weight = network.tokens.weight
     return network
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("transformer.").removeprefix("model.")
 
 
 def _tensors(paths: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor]:
