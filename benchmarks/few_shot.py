@@ -1,6 +1,6 @@
 """Few examples a label: the default command on 8 and 64 rows of every label, five draws, beside SetFit on the same rows.
 
-    python benchmarks/few_shot.py [--shots 8 64] [--seeds 5] [--sets sst2 ag_news]
+    python benchmarks/few_shot.py [--shots 8 64] [--draws 0 1 2 3 4] [--sets sst2 ag_news]
     python benchmarks/peers/setfit_few_shot.py      the peer, in an environment with ``pip install setfit``
 
 Nothing was chosen on the test rows: every run sees its few rows alone. The row says which rung won and what each rung
@@ -23,7 +23,7 @@ def options() -> argparse.Namespace:
     """Which part of the benchmark to run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--shots", type=int, nargs="+", default=[8, 64])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--draws", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     return parser.parse_args()
 
@@ -35,7 +35,7 @@ def main() -> None:
         texts, labels = SETS[name]("train")
         test_texts, test_labels = SETS[name]("test")
         for shots in chosen.shots:
-            for seed in range(chosen.seeds):
+            for seed in chosen.draws:
                 rows = few_shot_rows(labels, shots, seed)
                 table = [{"text": texts[row], "label": labels[row]} for row in rows]
                 record("few_shot", {"set": name, "shots": shots, "seed": seed, **run(table, test_texts, test_labels)})

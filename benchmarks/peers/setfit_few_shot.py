@@ -28,7 +28,7 @@ def main() -> None:
         texts, labels = SETS[name]("train")
         test_texts, test_labels = SETS[name]("test")
         for shots in chosen.shots:
-            for seed in range(chosen.seeds):
+            for seed in chosen.draws:
                 rows = few_shot_rows(labels, shots, seed)
                 part = [texts[row] for row in rows], [labels[row] for row in rows]
                 found = run(*part, test_texts, test_labels, seed)

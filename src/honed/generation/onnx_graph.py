@@ -22,10 +22,10 @@ def build(network: Decoder, context: int, *, bits: int = 32, one: bool = False) 
     """The graph, and its weights (name to array), which are handed over beside it.
 
     Inputs: ``tokens`` and ``places`` (n, t); ``mask`` (n, 1, m, room), added to what queries and keys say of each other, with
-    m = 1 or one row for each query that shares a head of keys; ``key_slots`` (n, heads, width, t) and ``value_slots``
-    (n, heads, t, width), the places again, one for each number that is written; ``picked`` (k) positions among n x t whose
-    logits are wanted; for each layer ``keysI`` (n, heads, width, room) and ``valuesI`` (n, heads, room, width), which are
-    bound to the outputs ``keys_outI`` and ``values_outI`` as well, so that they are written in place.
+    m = 1 or one row for each query that shares a head of keys; ``key_slots`` (n, heads, width, t, 4) and ``value_slots``
+    (n, heads, t, 3), where each number of the new keys and each head of the new values is written; ``picked`` (k) positions
+    among n x t whose logits are wanted; for each layer ``keysI`` (n, heads, width, room) and ``valuesI`` (n, heads, room,
+    width), which are bound to the outputs ``keys_outI`` and ``values_outI`` as well, so that they are written in place.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class _Graph:
         shape, whole, heads = self.shape, TensorProto.INT64, self.shape.n_key_heads
         self.inputs += [("tokens", whole, ["n", "t"]), ("places", whole, ["n", "t"]), ("picked", whole, ["k"])]
         self.inputs.append(("mask", TensorProto.FLOAT, ["n", 1, "m", "room"]))
-        self.inputs.append(("key_slots", whole, ["n", heads, shape.head_width, "t"]))
-        self.inputs.append(("value_slots", whole, ["n", heads, "t", shape.head_width]))
+        self.inputs.append(("key_slots", whole, ["n", heads, shape.head_width, "t", 4]))
+        self.inputs.append(("value_slots", whole, ["n", heads, "t", 3]))
         stream = self.node("Gather", [self.weight("tokens_table", network.tokens.weight), "tokens"], "embedded")
         if network.places is not None:
             place = self.node(
@@ -190,12 +190,12 @@ class _Graph:
             "keys": ["n", shape.n_key_heads, shape.head_width, "room"],
             "values": ["n", shape.n_key_heads, "room", shape.head_width],
         }
-        for (name, size), new, slots, axis in zip(
-            sizes.items(), (new_keys, new_values), ("key_slots", "value_slots"), (3, 2), strict=True
+        for (name, size), new, slots in zip(
+            sizes.items(), (new_keys, new_values), ("key_slots", "value_slots"), strict=True
         ):
             self.inputs.append((f"{name}{layer}", TensorProto.FLOAT, size))
             self.outputs.append((f"{name}_out{layer}", TensorProto.FLOAT, size))
-            self.node("ScatterElements", [f"{name}{layer}", slots, new], f"{name}_out{layer}", axis=axis)
+            self.node("ScatterND", [f"{name}{layer}", slots, new], f"{name}_out{layer}")
         fits = self.node("MatMul", [queries, f"keys_out{layer}"], f"fits{layer}")
         seen = self.node("Add", [fits, "mask"], f"seen{layer}")
         share = self.node("Softmax", [seen], f"share{layer}", axis=-1)

@@ -67,7 +67,8 @@ class OnnxReader:
         _, binding, given = self._bound
         given["tokens"][:, 0] = tokens
         given["places"][:, 0] = places
-        given["key_slots"][:] = given["value_slots"][:] = places[:, None, None, None]
+        given["key_slots"][..., 3] = places[:, None, None, None]
+        given["value_slots"][..., 2] = places[:, None, None]
         given["mask"][:, 0, 0] = self._hidden(places[:, None])
         self._sessions[0].run_with_iobinding(binding)
         return given["logits"]
@@ -80,8 +81,7 @@ class OnnxReader:
         places = np.arange(start, start + t)
         given["tokens"][0] = tokens
         given["places"][0] = places
-        given["key_slots"][:] = places
-        given["value_slots"][:] = places[:, None]
+        given["key_slots"][..., 3] = given["value_slots"][..., 2] = places
         given["mask"][0, 0] = np.tile(self._hidden(places[:, None]), (given["mask"].shape[2] // t, 1))
         self._sessions[t > 1].run_with_iobinding(binding)
         return given["logits"]
@@ -117,7 +117,7 @@ class OnnxReader:
         given: dict[str, NDArray[Any]] = {
             "tokens": np.zeros((n, t), np.int64), "places": np.zeros((n, t), np.int64), "picked": picked.astype(np.int64),
             "mask": np.zeros((n, 1, queries, self._room), np.float32),
-            "key_slots": np.zeros((n, heads, width, t), np.int64), "value_slots": np.zeros((n, heads, t, width), np.int64),
+            "key_slots": _positions(n, heads, width, t), "value_slots": _positions(n, heads, t),
         }  # fmt: skip
         session = self._sessions[t > 1]
         binding, used = session.io_binding(), {one.name for one in session.get_inputs()}
@@ -145,6 +145,11 @@ class OnnxReader:
             n = min(room, self._room)
             keys[..., :n], values[..., :n, :] = self._keys[..., :n], self._values[..., :n, :]
         self._keys, self._values, self._room, self._bound = keys, values, room, None
+
+
+def _positions(*sizes: int) -> NDArray[np.int64]:
+    """For each place of an array its indices along all axes."""
+    return np.ascontiguousarray(np.moveaxis(np.indices(sizes), 0, -1))
 
 
 def _address(values: NDArray[Any]) -> int:
