@@ -4,7 +4,9 @@ Defaults of SetFit 1.2: one epoch over unique pairs of an oversampled set, batch
 logistic regression as the head. On a CPU its pairs of 64 examples a label take hours, so the pairs are capped by
 ``num_iterations=20``, the setting of its paper (Tunstall et al., 2022).
 
-    pip install setfit && python benchmarks/peers/setfit_few_shot.py
+``--bf16`` lets it compute in bfloat16 as Honed does where that is faster; the system is then called "SetFit bf16".
+
+    pip install setfit && python benchmarks/peers/setfit_few_shot.py [--bf16]
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from few_shot import SETS, options
 
 def main() -> None:
     """Every set, number of examples and draw."""
+    half = "--bf16" in sys.argv
+    if half:
+        sys.argv.remove("--bf16")
     chosen = options()
     for name in chosen.sets:
         texts, labels = SETS[name]("train")
@@ -31,19 +36,22 @@ def main() -> None:
             for seed in chosen.draws:
                 rows = few_shot_rows(labels, shots, seed)
                 part = [texts[row] for row in rows], [labels[row] for row in rows]
-                found = run(*part, test_texts, test_labels, seed)
+                found = run(*part, test_texts, test_labels, seed, half)
                 record("few_shot", {"set": name, "shots": shots, "seed": seed, **found})
 
 
-def run(texts: list[str], truth: list[str], test: list[str], labels: list[str], seed: int) -> dict[str, object]:
+def run(
+    texts: list[str], truth: list[str], test: list[str], labels: list[str], seed: int, half: bool
+) -> dict[str, object]:
     """SetFit fitted on the rows, scored on the test rows."""
+    import torch
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
     begin = time.monotonic()
     model = SetFitModel.from_pretrained(str(base_folder()), labels=sorted(set(truth)))
     rows = Dataset.from_dict({"text": texts, "label": truth})
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, torch.autocast("cpu", torch.bfloat16, enabled=half):
         arguments = TrainingArguments(
             output_dir=scratch, batch_size=16, num_epochs=1, num_iterations=20, seed=seed, report_to="none",
             show_progress_bar=False, save_strategy="no",
@@ -52,7 +60,7 @@ def run(texts: list[str], truth: list[str], test: list[str], labels: list[str], 
     seconds = time.monotonic() - begin
     accuracy = float(np.mean(np.array([str(label) for label in model.predict(test)]) == np.array(labels)))
     return {
-        "system": "SetFit",
+        "system": "SetFit bf16" if half else "SetFit",
         "accuracy": round(accuracy, 4),
         "seconds": round(seconds, 1),
         "best_rung": "",

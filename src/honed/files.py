@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import errno
 import hashlib
@@ -96,6 +97,13 @@ def whole_file(target: Path) -> Iterator[Path]:
         raise tell_os_error(error, target) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def passing_folder(prefix: str) -> Path:
+    """A new folder for temporary files, removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def as_uri(content: bytes, kind: str = "") -> str:

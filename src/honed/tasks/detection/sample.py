@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 from honed.data.picture_sets.raw import OBJECT
 from honed.data.picture_sets.rle import text_of_mask
 from honed.data.table import Table
+from honed.files import passing_folder
 from honed.tasks.contract import Sample
 
 SIDE, N = 64, 48
@@ -59,7 +59,7 @@ def _tiny_base() -> Path:
     from honed.networks.detection.small_detector import SmallDetector
     from honed.networks.pictures.small_backbone import SmallBackbone
 
-    folder = Path(tempfile.mkdtemp(prefix="honed-tiny-")) / "tiny-detector"
+    folder = passing_folder("honed-tiny-") / "tiny-detector"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = SmallDetector(1, SmallBackbone((16, 16, 32, 32, 32), (0, 1, 1, 1, 1)), 32, 1, masks=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from honed.data.table import Table
+from honed.files import passing_folder
 from honed.tasks.contract import Sample
 
 SIDE = 32
@@ -57,7 +57,7 @@ def _tiny_base() -> Path:
 
     from honed.networks.pictures.backbones import build
 
-    folder = Path(tempfile.mkdtemp(prefix="honed-tiny-")) / "tiny-resnet"
+    folder = passing_folder("honed-tiny-") / "tiny-resnet"
     folder.mkdir(parents=True)
     config = {
         "model_type": "honed-cifar-resnet", "depth": 8,

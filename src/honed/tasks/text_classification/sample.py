@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from honed.data.table import Table
+from honed.files import passing_folder
 from honed.tasks.contract import Sample
 
 WORDS = {
@@ -40,6 +40,6 @@ def _sentence(rng: np.random.Generator, team: str) -> list[str]:
 def _tiny_base() -> Path:
     from honed.testing.tiny_models import tiny_model
 
-    folder = Path(tempfile.mkdtemp(prefix="honed-tiny-")) / "tiny-bert"
+    folder = passing_folder("honed-tiny-") / "tiny-bert"
     vocabulary = [*FILLERS, *(word for words in WORDS.values() for word in words)]
     return tiny_model("bert", folder, sentences=[" ".join(vocabulary)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from honed.data.table import Table
+from honed.files import passing_folder
 from honed.tasks.contract import Sample
 from honed.tasks.text_classification.sample import FILLERS, WORDS
 
@@ -34,6 +34,6 @@ def sample() -> Sample:
 def _tiny_base() -> Path:
     from honed.testing.tiny_decoders import tiny_word_decoder
 
-    folder = Path(tempfile.mkdtemp(prefix="honed-tiny-")) / "tiny-decoder"
+    folder = passing_folder("honed-tiny-") / "tiny-decoder"
     words = [*FILLERS, *(word for words in WORDS.values() for word in words), *" ".join(REPLIES.values()).split()]
     return tiny_word_decoder(folder, words=words)
