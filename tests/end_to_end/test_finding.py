@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import honed
 from honed.data.table import Table
 from honed.errors import DataError
 from honed.monitoring.reference import watch
+from honed.networks.detection.variation import TRIED
 from honed.prediction import predict_file
 from honed.tasks.registry import get_task
 from honed.training.eject import write_script
@@ -138,3 +140,16 @@ def test_the_script_repeats_the_training(run: honed.Result, tmp_path: Path) -> N
 def test_one_label_for_a_picture_cannot_be_learnt_from_boxes(run: honed.Result, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="D182"):
         honed.finetune(run.folder.parents[1] / "shapes", task="image-classification", out=tmp_path)
+
+
+def test_ways_to_change_pictures_are_tried_and_the_script_takes_the_best(tmp_path: Path) -> None:
+    sample = get_task("object-detection").sample()
+    table = Table(pa.concat_tables([sample.table.arrow] * 3).slice(0, 110), "shapes", "")
+    folder = written(tmp_path / "shapes", table, False)
+    settings = {**SETTINGS, **{f"task_settings.{name}": value for name, value in sample.config.items()}}
+    settings |= {"task_settings.variation": "auto", "training.epochs": 5, "data.validation": 0.32, "data.test": 0.0}
+    run = honed.finetune(folder, base=sample.base, settings=settings, out=tmp_path / "runs", name="ways")
+    (choice,) = [one for one in run.report.choices if one.name == "task_settings.variation"]
+    plan = json.loads((run.folder / "plan.json").read_text())
+    assert plan["way"] == choice.value and all(f"{name} 0." in choice.reason for name in TRIED)
+    assert f'network.take_way("{choice.value}")' in write_script(run.folder, tmp_path / "train.py").read_text()

@@ -44,7 +44,7 @@ with torch.no_grad():
 for name, parameter in network.backbone.named_parameters():
     if "embedding" in name:
         parameter.requires_grad = {train_embeddings}
-
+{way}
 # --- the plan
 EPOCHS, BATCH_SIZE, SEED, PRECISION = {epochs}, {batch_size}, {seed}, "{precision}"
 LEARNING_RATE, HEAD_RATE, LAYER_DECAY, WEIGHT_DECAY = {learning_rate}, {head_rate}, {layer_decay}, {weight_decay}
@@ -129,6 +129,8 @@ def write_script(run: Path, target: Path) -> Path:
     facts = read_json(run / "eject.json")
     folder = run.absolute()
     paths = {"config": folder / "config.yaml", "rows": folder / "rows.npz", "head": folder / "head.npz"}
+    way = facts.pop("way", "")
+    facts["way"] = f'network.take_way("{way}")  # how pictures are changed\n' if way else ""
     text = TEMPLATE.format(**facts, **{name: str(path) for name, path in paths.items()})
     with whole_file(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -22,6 +22,7 @@ from honed.training.measure import utility
 from honed.training.recipe import Recipe, probe_head, with_head
 from honed.training.rehearsal import rehearse_once
 from honed.training.session import Part, Session
+from honed.training.ways import best_way
 
 MODEL_IS_LARGE = 200_000_000
 """Above so many parameters, low-rank adapters train instead of all weights."""
@@ -61,7 +62,9 @@ class FineTuneRecipe(Recipe):
         if not session.config.training.train_embeddings:
             freeze_embeddings(network)
         encoded = network.encode(part.inputs)
-        plan = self._plan(session, network, encoded, part, tag)
+        plan = self._plan(session, network, encoded, part, head, watch)
+        if plan.way:
+            network.take_way(plan.way)
         if watch is None and not _averaged(session):
             plan = dataclasses.replace(plan, average=0.0)
         if session.remember("lora", lambda: False):
@@ -96,7 +99,9 @@ class FineTuneRecipe(Recipe):
             _keep_for_eject(session.folder, head, plan, trace.losses)
         return NetworkPredictor(_merged(session, network))
 
-    def _plan(self, session: Session, network: Any, encoded: list[Any], part: Part, tag: str) -> Plan:
+    def _plan(
+        self, session: Session, network: Any, encoded: list[Any], part: Part, head: dict[str, Array], watch: Part | None
+    ) -> Plan:
         kept = session.folder / "checkpoint" / "plan.json"
         if kept.exists():
             facts = read_json(kept)
@@ -108,6 +113,8 @@ class FineTuneRecipe(Recipe):
         raced = session.task.facts.race and session.config.training.race > 1
         if raced and session.config.training.learning_rate == 0:
             plan = race(session, network, encoded, part, plan)
+        if watch and not lora and getattr(network, "ways", None):
+            plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
         write_json(kept, {**dataclasses.asdict(plan), "lora": lora})
         return plan
 
@@ -246,6 +253,13 @@ def race(session: Session, network: Any, encoded: list[Any], part: Part, plan: P
         f"lowest held-out loss in a race ({told})",
     )
     return dataclasses.replace(plan, learning_rate=plan.learning_rate * best)
+
+
+def _best_way(session: Session, head: dict[str, Array], encoded: list[Any], part: Part, watch: Part, plan: Plan) -> str:
+    def start() -> Any:
+        return with_head(session.frozen_network(), head)
+
+    return best_way(session, start, encoded, part, watch, plan, lambda network: _judge(session, network, watch))
 
 
 def _race_one(

@@ -46,6 +46,7 @@ class Plan:
     patience: int = 1000
     steps: int | None = None
     average: float = 0.0
+    way: str = ""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ from honed.networks.detection.found import Found
 from honed.networks.detection.packing import MOST, pack, width_of
 from honed.networks.detection.recipe import LEAST_SCORE, finder_recipe
 from honed.networks.detection.truth import Objects, Truth
-from honed.networks.detection.variation import ObjectVariation, varied
+from honed.networks.detection.variation import ObjectVariation, resized, varied
 from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
 
 FACTS = "honed_objects.json"
@@ -41,6 +41,8 @@ class PictureFinder(nn.Module):
         Outlines are told.
     variation : ObjectVariation, optional
         How pictures are changed in training.
+    ways : mapping of variations, optional
+        Other ways that may help, by name, the one in use among them.
     """
 
     usual_batch = 8
@@ -51,11 +53,13 @@ class PictureFinder(nn.Module):
     usual_average = 0.1
 
     def __init__(
-        self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None
-    ) -> None:
+        self, finder: Finder, canvas: Canvas, with_masks: bool, variation: ObjectVariation | None = None,
+        ways: Mapping[str, ObjectVariation] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.finder: Any = finder
         self.canvas, self.with_masks, self.variation = canvas, with_masks, variation
+        self.ways = dict(ways or {})
         self.norms_learn = False
         if not hasattr(finder.backbone, "config"):
             finder.backbone.config = SimpleNamespace(num_hidden_layers=1, hidden_size=1)  # type: ignore[assignment]
@@ -111,6 +115,8 @@ class PictureFinder(nn.Module):
         if self.variation is not None:
             extents = [row["pixels"].shape[:2] for row in encoded]
             pixels, objects = varied(pixels, objects, extents, self.variation, self.finder.mean, rng)
+            if len(self.variation.sizes) > 1:
+                pixels, objects = resized(pixels, objects, self._size(float(rng.choice(self.variation.sizes))))
         truth = Truth.of(objects)
         batch = {
             "pixels": pixels,
@@ -122,6 +128,15 @@ class PictureFinder(nn.Module):
         if truth.crowd is not None:
             batch["crowd"] = truth.crowd
         return (batch if truth.masks is None else {**batch, "masks": truth.masks}), targets
+
+    def take_way(self, name: str) -> None:
+        """Change pictures in another of the ways there are."""
+        self.variation = self.ways[name]
+
+    def _size(self, factor: float) -> tuple[int, int]:
+        canvas = Canvas(round(self.canvas.height * factor), round(self.canvas.width * factor))
+        canvas = canvas.in_multiples(self.finder.multiple)
+        return canvas.height, canvas.width
 
     def on_canvas(self, target: Any, size: tuple[int, int]) -> Objects:
         """A target (``Shapes``) as objects on the canvas."""
@@ -179,7 +194,8 @@ class PictureFinder(nn.Module):
 
     def activation_bytes(self, length: int) -> int:
         """Memory that one picture of this length needs in training, beside the weights."""
-        return length * PATCH * ACTIVATION_BYTES
+        largest = 1.0 if self.variation is None else max(self.variation.sizes)
+        return round(length * PATCH * ACTIVATION_BYTES * largest**2)
 
     def save(self, folder: Path) -> None:
         """``config.json`` and ``model.safetensors`` of the finder, and how pictures are read."""

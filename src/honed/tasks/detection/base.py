@@ -125,7 +125,7 @@ class Detection(Task):
         from honed.networks.detection.canvas import Canvas
         from honed.networks.detection.families.loading import load_finder
         from honed.networks.detection.picture_finder import PictureFinder
-        from honed.networks.detection.variation import STRENGTHS
+        from honed.networks.detection.variation import STRENGTHS, TRIED
 
         assert base is not None
         finder: Any = load_finder(base.folder)
@@ -136,10 +136,15 @@ class Detection(Task):
         if not self.outlines:
             finder.without_masks()
         finder.for_labels(problem.labels, seed)
-        how = STRENGTHS["strong" if config.variation == "auto" else config.variation]
-        varied = how and how.for_pictures(mirror=config.mirror, upright=config.upright)
+        ways = {
+            name: how.for_pictures(mirror=config.mirror, upright=config.upright)
+            for name, how in STRENGTHS.items()
+            if how
+        }
+        auto = config.variation == "auto"
         canvas = Canvas(*problem.extra["canvas"]).in_multiples(finder.multiple)
-        return PictureFinder(finder, canvas, self.outlines, varied)
+        usual = ways.get("strong" if auto else config.variation)
+        return PictureFinder(finder, canvas, self.outlines, usual, {name: ways[name] for name in TRIED} if auto else {})
 
     def loss(self, outputs: Any, targets: Any, problem: Problem, config: Any) -> dict[str, Any]:
         """The sum of the parts that the network says."""

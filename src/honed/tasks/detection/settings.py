@@ -15,7 +15,10 @@ class DetectionConfig:
         0, "longer side of the pictures as they are read, in pixels; 0 lets Honed choose", low=0, high=2048
     )
     variation: str = setting(
-        "auto", "how much pictures are changed in training", among=("auto", "none", "light", "strong")
+        "auto",
+        "how pictures are changed in training: strong also with four put into one (mosaic), objects laid onto others (pasted) or "
+        "canvases of several sizes; auto tries these on held-out pictures",
+        among=("auto", "none", "light", "strong", "mosaic", "pasted", "sizes"),
     )
     mirror: bool = setting(True, "left and right may change places in training; false for letters, arrows and hands")
     upright: bool = setting(True, "above and below mean something; false for microscopes, belts and satellites")
