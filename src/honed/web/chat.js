@@ -61,8 +61,8 @@ async function asked(text, signal) {
   return response;
 }
 function pace(n, begin, first, end, why) {
-  const rest = (end - first) / 1000, speed = n > 1 && rest > 0 ? `${((n - 1) / rest).toFixed(0)} tokens a second · ` : "";
-  return `${speed}first token after ${(first - begin).toFixed(0)} ms · ${n} tokens${why ? " · " + why : ""}`;
+  const speed = n / ((end - begin) / 1000);
+  return `${speed.toFixed(speed < 10 ? 1 : 0)} tokens a second · first token after ${(first - begin).toFixed(0)} ms · ${n} tokens${why ? " · " + why : ""}`;
 }
 const ENDS = { length: "stopped at the length you set", stop: "" };
 async function say(event) {
