@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import threading
@@ -17,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from honed.files import read_json, write_json
 from honed.generation.generator import Generator
 from honed.generation.settings import Settings as Wanted
 from honed.model import Model
@@ -25,7 +28,7 @@ from honed.networks.decoders.loading import load_decoder
 from honed.serving.keys import Key, digest_of
 from honed.serving.settings import Admission, Limits, Settings
 from honed.serving.testing import Running, running
-from tests.served import until
+from tests.served import ended, started, until
 from tests.writers import CONTEXT, END, base_of, bundle_of
 
 openai = pytest.importorskip("openai")
@@ -311,6 +314,8 @@ def test_what_else_is_refused(place: Place) -> None:
         long = refusal(lambda stream=stream: client.completions.create(
             model="plain", prompt="the printer", max_tokens=CONTEXT, stream=stream))  # fmt: skip
         assert long.code == "G002" and f"{CONTEXT:,}" in long.message
+    huge = refusal(lambda: client.completions.create(model="plain", prompt="a" * 7_000_000))
+    assert huge.code == "G002" and "letters" in huge.message
     assert refusal(lambda: client.completions.create(model="plain", prompt=[99_999])).code == "G003"
     raw = httpx.post(f"{place.server.url}/v1/completions", content=b"{", headers={"Content-Type": "application/json"})
     assert (raw.status_code, raw.json()["error"]["code"]) == (400, "H004")
@@ -383,6 +388,47 @@ def test_a_worker_that_dies_ends_streams_with_an_error_and_the_rest_begins_anew(
     assert whole == [wanted], "an answer of which nothing was told begins anew"
     until(lambda: place.metric("honed_texts_running", "chatty") == 0, 5)
     assert place.server.service.shelf.find("chatty").lane.counts.restarts == 1
+
+
+def test_a_stream_outlives_the_version_it_began_with(folder: Path, tmp_path: Path) -> None:
+    """A reload switches new requests at once; what is being written is written to its end."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for place in (old, new):
+        shutil.copytree(folder / "tickets", place)
+    write_json(new / "manifest.json", {**read_json(new / "manifest.json"), "created": "2026-11-26T00:00:00+00:00"})
+    settings = Settings(admission=Admission(unfit_because="a test"))
+    named: dict[str, Any] = {"model": "tickets", "prompt": "the printer", "max_tokens": 1900, "logit_bias": NO_END}
+    with running([old], settings=settings) as server, client_of(server) as client:
+        whole = client.completions.create(**named)
+        stream = client.completions.create(**named, stream=True)
+        text = next(iter(stream)).choices[0].text
+        asyncio.run_coroutine_threadsafe(server.service.reload("tickets", new), server.loop).result(120)
+        text += "".join(chunk.choices[0].text for chunk in stream)
+        assert text == whole.choices[0].text
+        again = client.completions.create(**named)
+        assert again.choices[0].text == text and again.system_fingerprint != whole.system_fingerprint
+
+
+def test_the_command_serves_a_base_and_loads_no_torch_where_it_speaks_http(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "plain", tmp_path / "logbook" / "model")
+    server = started(tmp_path / "logbook" / "model", "--slots", "2")
+    try:
+        (told,) = httpx.get(f"{server.url}/v1/models").json()["data"]
+        assert told["id"] == "logbook", "the folder of a run says more than its part named model"
+        given = {"model": "logbook", "prompt": "the", "max_tokens": 3}
+        assert httpx.post(f"{server.url}/v1/completions", json=given, timeout=60).json()["choices"][0]["text"]
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "libtorch" not in maps and "libtorch" in Path(f"/proc/{server.workers()[0].pid}/maps").read_text()
+        stream = httpx.stream("POST", f"{server.url}/v1/completions", timeout=60, json={
+            **given, "max_tokens": 1500, "logit_bias": NO_END, "stream": True})  # fmt: skip
+        with stream as response:
+            lines = response.iter_lines()
+            next(lines)
+            server.process.send_signal(signal.SIGTERM)
+            assert [line for line in lines if line][-1] == "data: [DONE]", "what was accepted is written to its end"
+        assert server.process.wait(30) == 0
+    finally:
+        ended(server)
 
 
 def test_time_that_runs_out_is_told(folder: Path) -> None:

@@ -145,20 +145,21 @@ def written_paths() -> dict[str, Any]:
     """The addresses of models that write, as OpenAI's clients know them."""
     wrong = ("400", "401", "404", "408", "413", "415", "429", "500", "503", "504")
     answer = {"type": "object", "required": ["id", "object", "created", "model", "choices"]}
-    found = {"/v1/models": _get("The models that write."), "/v1/models/{name}": _get("One of them.", ("401", "404"))}
+    found = {
+        "/v1/models": _get("The models that write."),
+        "/v1/models/{name}": _get("One of them.", ("400", "401", "404")),
+    }
     for path, summary, schema in (
         ("/v1/completions", "Texts continued.", COMPLETION), ("/v1/chat/completions", "Chats answered.", CHAT),
     ):  # fmt: skip
         found[path] = _post(summary, {"type": "object", **schema, "additionalProperties": False}, answer, wrong)
-        ok = found[path]["post"]["responses"]["200"]
-        ok["content"] |= {"text/event-stream": {"schema": {"type": "string"}}}
-        for status in wrong:
-            found[path]["post"]["responses"][status] = {
-                "description": "What is wrong.", "content": _json({"$ref": "#/components/schemas/WritingError"})
-            }  # fmt: skip
-    found["/v1/models/{name}"]["get"]["parameters"] = [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-    ]
+        found[path]["post"]["responses"]["200"]["content"] |= {"text/event-stream": {"schema": {"type": "string"}}}
+    named = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    found["/v1/models/{name}"]["get"]["parameters"] = [named]
+    told = {"description": "What is wrong.", "content": _json({"$ref": "#/components/schemas/WritingError"})}
+    for methods in found.values():
+        for method in methods.values():
+            method["responses"] |= dict.fromkeys(set(method["responses"]) - {"200"}, told)
     return found
 
 

@@ -34,6 +34,12 @@ function bubble(kind, who, text) {
   $("talk").append(box);
   return { box, words };
 }
+// Words are added at the end; who reads at the end stays there, who has scrolled up is left alone.
+function add(words, more) {
+  const place = $("talk"), near = place.scrollHeight - place.scrollTop - place.clientHeight < 60;
+  words.append(more);
+  if (near) place.scrollTop = place.scrollHeight;
+}
 async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -76,7 +82,7 @@ async function say(event) {
   if (!manner.chat) words.before(make("span", { className: "asked", textContent: text }));
   box.classList.add("busy");
   writing(true);
-  box.scrollIntoView({ block: "nearest" });
+  $("talk").scrollTop = $("talk").scrollHeight;
   const begin = performance.now();
   let n = 0, first = 0, why = "";
   try {
@@ -88,7 +94,7 @@ async function say(event) {
         if (!more) continue;
         first = first || performance.now();
         n += 1;
-        words.append(more);
+        add(words, more);
         $("pace").textContent = pace(n, begin, first, performance.now(), "");
       }
     }

@@ -14,7 +14,6 @@ from honed.serving.v1.messages import messages_of
 MOST_TEXTS, MOST_TOP, MOST_STOPS = 128, 20, 16
 SHORT = 16
 """Tokens of a completion where nothing else is said, as OpenAI has it."""
-BYTES_EACH = 100_000_000
 
 _WHOLE = {"type": "integer", "minimum": 1, "maximum": 2**31}
 _DRAWN: dict[str, dict[str, Any]] = {
@@ -111,7 +110,12 @@ def completion_asked(value: Any) -> Asked:
             "echo with logprobs is not supported: probabilities of the prompt's tokens are not told",
             "Leave echo or logprobs out.",
         )
-    return replace(found, prompts=_prompts(given["prompt"]), echo=bool(given.get("echo")))
+    prompts = _prompts(given["prompt"])
+    if len(prompts) * found.n > MOST_TEXTS:
+        raise refused(
+            "n", f"{len(prompts)} prompts with n = {found.n} are too many", f"Ask for {MOST_TEXTS} texts at most."
+        )
+    return replace(found, prompts=prompts, echo=bool(given.get("echo")))
 
 
 def chat_asked(value: Any) -> Asked:

@@ -139,8 +139,8 @@ class Events(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events as they come."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with _watched(receive, self._order), asyncio.timeout(self._order.left_s + GRACE_S):
                 async for event in self._events():
                     await send({"type": "http.response.body", "body": event, "more_body": True})
