@@ -23,7 +23,7 @@ function newTalk() {
   $("length").value = manner.most_tokens || Math.min(200, Math.floor(manner.context / 2));
   $("say").value = columns.length > 1 ? JSON.stringify(Object.fromEntries(columns.map((name) => [name, ""])), null, 1) : "";
   $("say-label").textContent = manner.chat ? "Your message" : "The beginning of a text";
-  $("go").textContent = manner.chat ? "Send" : "Go on writing";
+  $("go").textContent = manner.chat ? "Send" : "Continue";
   $("write-hint").textContent = !manner.chat ? "The model continues what you begin."
     : columns.length > 1 ? `The model learnt rows with the columns ${columns.join(", ")}: fill in the object.`
     : manner.turns ? "The model sees all of the conversation." : "The model learnt to answer single messages: each is answered by itself.";
