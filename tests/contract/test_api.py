@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from honed.serving.settings import Admission, Settings
 from honed.serving.testing import Running, running
+from honed.testing.tiny_decoders import tiny_decoder
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 
@@ -29,9 +30,18 @@ def server(finished_run: Path) -> Iterator[Running]:
 
 
 def test_every_operation_withstands_generated_requests(server: Running) -> None:
+    assert withstood(server) >= 12
+
+
+def test_addresses_of_texts_withstand_generated_requests(tmp_path: Path) -> None:
+    with running([tiny_decoder("llama", tmp_path / "base")]) as server:
+        assert withstood(server, "/v1/") == 4
+
+
+def withstood(server: Running, only: str = "/") -> int:
+    """Sends what fits the document and what does not to every operation below an address; how many there were."""
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
-    operations = [result.ok() for result in schema.get_all_operations()]
-    assert len(operations) >= 12
+    operations = [one for result in schema.get_all_operations() if (one := result.ok()).path.startswith(only)]
     for operation in operations:
         modes = [schemathesis.GenerationMode.POSITIVE]
         if operation.body:
@@ -48,6 +58,7 @@ def test_every_operation_withstands_generated_requests(server: Running) -> None:
     assert httpx.get(f"{server.url}/readyz").status_code == 200
     restarts = httpx.get(f"{server.url}/api/models").json()["models"][0]["versions"][0]["worker_restarts"]
     assert restarts == 0
+    return len(operations)
 
 
 def test_every_address_is_described_or_a_page(server: Running) -> None:

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    bundles: Annotated[list[str], typer.Argument(help="Folders of packaged models, such as runs/NAME/model.", show_default=False)],
+    bundles: Annotated[list[str], typer.Argument(help="Packaged models (runs/NAME/model) or decoders (folder, GGUF).", show_default=False)],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is reached from elsewhere.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     engine: Annotated[str, typer.Option(help="What computes the answers; auto takes the fastest that agrees.")] = "torch-fp32",
@@ -31,14 +31,21 @@ def serve(
     queue_rows: Annotated[int, typer.Option(help="Most rows that wait; more are answered with 429.")] = 4_096,
     body_mib: Annotated[float, typer.Option(help="Largest body of a request, in MiB.")] = 8.0,
     request_s: Annotated[float, typer.Option(help="Longest time for an answer, in seconds.")] = 30.0,
+    slots: Annotated[int, typer.Option(help="Texts that a model writes at a time.", min=1)] = 16,
+    queue_texts: Annotated[int, typer.Option(help="Most texts that wait for their turn; more are answered with 429.", min=0)] = 256,
+    write_s: Annotated[float, typer.Option(help="Longest time for a written text, in seconds.")] = 300.0,
+    weights: Annotated[str, typer.Option(help="How texts are computed: float32, int8, int4 or auto.")] = "float32",
 ) -> None:  # fmt: skip
     """Serve packaged models over HTTP, with a page to try them. Nothing leaves this machine."""
     from honed.serving.settings import Limits
     from honed.verbs.serve import serve as run
 
-    limits = Limits(body_mib=body_mib, rows=max_rows, batch_rows=batch_rows, queue_rows=queue_rows, request_s=request_s)
+    limits = Limits(
+        body_mib=body_mib, rows=max_rows, batch_rows=batch_rows, queue_rows=queue_rows, request_s=request_s, slots=slots,
+        queue_texts=queue_texts, write_s=write_s,
+    )  # fmt: skip
     run(
-        list(bundles), host=host, port=port, engine=engine, keys=keys, require_signature=require_signature,
+        list(bundles), host=host, port=port, engine=engine, weights=weights, keys=keys, require_signature=require_signature,
         allow_unfit=allow_unfit, shadow=_pairs(shadow or []), log=log, log_text=log_text,
         allow_folders=allow_folder or [], limits=limits, started=lambda url: _tell(bundles[0], url, keys is not None),
     )  # fmt: skip
@@ -57,20 +64,41 @@ def _pairs(flags: list[str]) -> dict[str, str]:
 
 
 def _tell(bundle: str, url: str, keys: bool) -> None:
+    import shlex
+
+    from honed.serving.bases import is_base
+
+    head = " -H 'Authorization: Bearer KEY'" if keys else ""
+    path, sent = _text_example(Path(bundle)) if is_base(Path(bundle)) else _row_example(Path(bundle))
+    print(f"Page: {url}/   API: {url}/docs   Ready: {url}/readyz")
+    print(f"Try: curl {url}{shlex.quote(path)}{head} -H {sent}", flush=True)
+
+
+def _text_example(base: Path) -> tuple[str, str]:
+    """The address to ask a decoder at, and what to send."""
+    import json
+    import shlex
+
+    from honed.serving.bases import manifest_of
+
+    given = {"model": manifest_of(base).name, "prompt": "Once upon a time", "max_tokens": 40}
+    return "/v1/completions", f"'Content-Type: application/json' -d {shlex.quote(json.dumps(given))}"
+
+
+def _row_example(bundle: Path) -> tuple[str, str]:
+    """The address to ask a fine-tuned model at, and what to send."""
     import json
     import shlex
 
     from honed.bundle.manifest import read_manifest
     from honed.serving.attached import file_fields
 
-    manifest = read_manifest(Path(bundle))
+    manifest = read_manifest(bundle)
     example = (manifest.schemas["input"].get("examples") or [{}])[0]
-    head = " -H 'Authorization: Bearer KEY'" if keys else ""
-    sent = f"'Content-Type: application/json'{head} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
+    sent = f"'Content-Type: application/json' -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
     if file_fields(manifest.schemas["input"]):
-        sent = f"'Content-Type: image/jpeg'{head} --data-binary @picture.jpg"
-    print(f"Page: {url}/   API: {url}/docs   Ready: {url}/readyz")
-    print(f"Try: curl {url}/models/{shlex.quote(manifest.name)}/predict -H {sent}", flush=True)
+        sent = "'Content-Type: image/jpeg' --data-binary @picture.jpg"
+    return f"/models/{manifest.name}/predict", sent
 
 
 def key(

@@ -95,6 +95,16 @@ class Generator:
             self._work.notify()
         return Stream(self, row)
 
+    def check_form(self, settings: Settings) -> None:
+        """Make ready the form that an answer is to have, in a thread that holds nobody up; what it takes is kept for :meth:`submit`.
+
+        Raises
+        ------
+        GenerationError [G004, G005]
+        """
+        if settings.constrained:
+            self._forms.form(settings)
+
     def generate(self, prompts: Sequence[str | Sequence[int]], settings: Settings | None = None) -> list[Completion]:
         """Answers to all prompts, in their order. Raises GenerationError as :meth:`submit`."""
         streams = [self.submit(Request(prompt, settings or Settings())) for prompt in prompts]

@@ -13,6 +13,7 @@ from honed.serving import openapi, pages, protocol_v2, routes
 from honed.serving.http import Edge
 from honed.serving.problems import problem_response, unexpected
 from honed.serving.service import Service
+from honed.serving.v1.routes import routes as v1_routes
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -23,18 +24,18 @@ async def _http_error(request: Request, error: Exception) -> Response:
         told = ServeError("H002", f"{path} does not take {request.method}.", f"It takes {allowed}.")
     else:
         told = ServeError("H001", f"There is no address {path}.", "/docs lists all there are.")
-    response = problem_response(told)
+    response = problem_response(told, request.url.path)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _coded(request: Request, error: Exception) -> Response:
     assert isinstance(error, HonedError)
-    return problem_response(error)
+    return problem_response(error, request.url.path)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return problem_response(unexpected(request.state.request_id))
+    return problem_response(unexpected(request.state.request_id), request.url.path)
 
 
 async def _left(request: Request, error: Exception) -> Response:
@@ -44,7 +45,7 @@ async def _left(request: Request, error: Exception) -> Response:
 def make_app(service: Service) -> ASGIApp:
     """The application of a service."""
     app = Starlette(
-        routes=[*routes.routes(), *protocol_v2.routes(), *openapi.routes(), *pages.routes()],
+        routes=[*routes.routes(), *protocol_v2.routes(), *v1_routes(), *openapi.routes(), *pages.routes()],
         exception_handlers={
             HTTPException: _http_error,
             HonedError: _coded,

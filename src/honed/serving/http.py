@@ -74,11 +74,11 @@ class Edge:
             status = 499
         except HonedError as error:
             if not started:
-                await problem_response(error)(scope, receive, sending)
+                await problem_response(error, request.url.path)(scope, receive, sending)
         except Exception:
             traceback.print_exc(file=sys.stderr)
             if not started:
-                await problem_response(unexpected(request_id))(scope, receive, sending)
+                await problem_response(unexpected(request_id), request.url.path)(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._service.metrics.requests.labels(route, str(status)).inc()

@@ -17,6 +17,7 @@ from typing import Any
 
 from honed.errors import HonedError, ServeError
 from honed.serving.answers import Answered, answered
+from honed.serving.desk import Desk
 from honed.serving.problems import away
 from honed.serving.process import Opening, Process, WorkerGoneError
 from honed.serving.settings import Limits
@@ -57,6 +58,8 @@ class Lane:
         self.process: Process | None = None
         self.waiting_rows = 0
         self.stopping = False
+        self.writes: dict[str, Any] | None = None
+        self.desk = Desk(name, lambda: self.process, limits)
         self._queue: deque[Asked] = deque()
         self._busy = False
         self._last_size, self._last_s = 1, 0.0
@@ -69,6 +72,7 @@ class Lane:
             self.process = await Process.start(self.opening, self.limits)
         except WorkerGoneError as gone:
             raise away(self.name, f"its worker could not start, {gone}") from gone
+        self.writes = self.process.writes
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -106,9 +110,9 @@ class Lane:
 
     async def stop(self) -> None:
         """Take no more, answer what waits, end the worker."""
-        self.stopping = True
+        self.stopping = self.desk.stopping = True
         until = time.monotonic() + self.limits.drain_s
-        while (self._queue or self._busy) and time.monotonic() < until:
+        while (self._queue or self._busy or self.desk.n_open) and time.monotonic() < until:
             await asyncio.sleep(0.01)
         if self._task is not None:
             self._task.cancel()

@@ -12,6 +12,7 @@ from honed import __version__
 from honed.serving.annotated import KINDS, finds_objects
 from honed.serving.routes import service_of, strict
 from honed.serving.service import Service
+from honed.serving.v1.asked import CHAT, COMPLETION
 
 ERROR = {
     "type": "object",
@@ -26,6 +27,11 @@ ERROR = {
             },
         }
     },
+}  # fmt: skip
+_FACTS = {"message": {"type": "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"]}}
+WRITING_ERROR = {
+    "type": "object", "required": ["error"],
+    "properties": {"error": {"type": "object", "properties": {**_FACTS, "code": {"type": "string"}}}},
 }  # fmt: skip
 PREDICT_ERRORS = ("400", "401", "404", "406", "408", "413", "415", "422", "429", "500", "503", "504")
 
@@ -61,9 +67,12 @@ def described(service: Service) -> dict[str, Any]:
     """The OpenAPI document of what is served now."""
     shelf = service.shelf
     paths: dict[str, Any] = {}
-    schemas: dict[str, Any] = {"Error": ERROR}
+    schemas: dict[str, Any] = {"Error": ERROR, "WritingError": WRITING_ERROR}
     for number, name in enumerate(shelf.versions):
         served = shelf.find(name)
+        paths[f"/api/models/{name}"] = _get(f"Schemas and state of {name}.")
+        if not served.reads_rows:
+            continue
         given, output = f"Input{number or ''}", f"Output{number or ''}"
         schemas |= {given: strict(served.input_schema), output: served.output_schema}
         ask = _post(
@@ -78,10 +87,11 @@ def described(service: Service) -> dict[str, Any]:
         paths[f"/models/{name}/predict"] = ask
         for version in shelf.versions[name]:
             paths[f"/models/{name}/versions/{version}/predict"] = ask
-        paths[f"/api/models/{name}"] = _get(f"Schemas and state of {name}.")
         paths[f"/v2/models/{name}"] = _get(f"Tensors of {name} (Open Inference Protocol).")
         paths[f"/v2/models/{name}/ready"] = _get(f"{name} can answer now.", ("401", "503"))
         paths[f"/v2/models/{name}/infer"] = _post(f"Answers of {name} as tensors.", _infer(), {"type": "object"})
+    if any(served.lane.writes for served in shelf.all):
+        paths |= written_paths()
     paths |= _common()
     security: list[dict[str, list[str]]] = [{"key": []}] if service.keys else []
     schemes = {"key": {"type": "http", "scheme": "bearer"}}
@@ -129,6 +139,28 @@ def _common() -> dict[str, Any]:
         "/v2/health/live": _get("The server lives.", ()),
         "/v2/health/ready": _get("Every model can answer now.", ("503",)),
     }
+
+
+def written_paths() -> dict[str, Any]:
+    """The addresses of models that write, as OpenAI's clients know them."""
+    wrong = ("400", "401", "404", "408", "413", "415", "429", "500", "503", "504")
+    answer = {"type": "object", "required": ["id", "object", "created", "model", "choices"]}
+    found = {
+        "/v1/models": _get("The models that write."),
+        "/v1/models/{name}": _get("One of them.", ("400", "401", "404")),
+    }
+    for path, summary, schema in (
+        ("/v1/completions", "Texts continued.", COMPLETION), ("/v1/chat/completions", "Chats answered.", CHAT),
+    ):  # fmt: skip
+        found[path] = _post(summary, {"type": "object", **schema, "additionalProperties": False}, answer, wrong)
+        found[path]["post"]["responses"]["200"]["content"] |= {"text/event-stream": {"schema": {"type": "string"}}}
+    named = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    found["/v1/models/{name}"]["get"]["parameters"] = [named]
+    told = {"description": "What is wrong.", "content": _json({"$ref": "#/components/schemas/WritingError"})}
+    for methods in found.values():
+        for method in methods.values():
+            method["responses"] |= dict.fromkeys(set(method["responses"]) - {"200"}, told)
+    return found
 
 
 async def document(request: Request) -> Response:

@@ -17,7 +17,7 @@ from honed.serving.routes import model_of, service_of
 
 KINDS = {
     "page.css": "text/css", "objects.css": "text/css", "page.js": "text/javascript", "objects.js": "text/javascript",
-    "masks.js": "text/javascript", "docs.js": "text/javascript",
+    "masks.js": "text/javascript", "docs.js": "text/javascript", "chat.css": "text/css", "chat.js": "text/javascript",
 }  # fmt: skip
 REPORT_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; "

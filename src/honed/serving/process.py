@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from honed.tasks.contract import Array
 from honed.threads import surroundings
 
 Message = tuple[dict[str, Any], dict[str, Array]]
+Hear = Callable[[dict[str, Any]], None]
 
 
 class WorkerGoneError(Exception):
@@ -30,12 +32,23 @@ class WorkerGoneError(Exception):
 
 @dataclass(frozen=True)
 class Opening:
-    """What a worker opens."""
+    """What a worker opens.
+
+    Parameters
+    ----------
+    folder : Path
+        A bundle; or, for a base, its folder or file.
+    slots, weights : int, str
+        How texts are written, where the model writes any.
+    """
 
     folder: Path
     engine: str
     version: str
     example: dict[str, Any]
+    base: bool = False
+    slots: int = 16
+    weights: str = "float32"
 
 
 class Process:
@@ -44,11 +57,14 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process, reader: Any, writer: Any, limits: Limits) -> None:
         self.pid = process.pid
         self.engine = ""
+        self.writes: dict[str, Any] | None = None
+        self.running = self.waiting = 0
         self.gone = asyncio.Event()
         self.why = ""
         self._process, self._reader, self._writer, self._limits = process, reader, writer, limits
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._hearing: dict[int, Hear] = {}
         self._heard = time.monotonic()
         self._tasks = [asyncio.create_task(self._listen())]
 
@@ -72,14 +88,14 @@ class Process:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         self = cls(process, reader, writer, limits)
         try:
-            facts = {"folder": str(opening.folder), "engine": opening.engine, "version": opening.version}
-            head, _ = await self.ask({"do": "load", **facts, "example": opening.example}, limits.start_s)
+            facts = {**asdict(opening), "folder": str(opening.folder)}
+            head, _ = await self.ask({"do": "load", **facts}, limits.start_s)
             if "error" in head:
                 raise error_from(head["error"])
         except BaseException:
             await self.end(0)
             raise
-        self.engine = head["engine"]
+        self.engine, self.writes = head["engine"], head["writes"]
         self._heard = time.monotonic()
         self._tasks.append(asyncio.create_task(self._beat()))
         return self
@@ -104,6 +120,25 @@ class Process:
             raise WorkerGoneError(self.why) from None
         finally:
             self._waiting.pop(number, None)
+
+    def write(self, message: dict[str, Any], hear: Hear) -> int:
+        """Ask for a text; ``hear`` gets its parts as :mod:`honed.serving.scribe` tells them, or ``{"gone": why}``.
+
+        Returns
+        -------
+        Its number, by which it can be forgotten.
+        """
+        if self.gone.is_set():
+            raise WorkerGoneError(self.why)
+        number = next(self._numbers)
+        self._hearing[number] = hear
+        self._writer.write(wire.packed({**message, "do": "write", "id": number}))
+        return number
+
+    def forget(self, number: int, *, cancel: bool) -> None:
+        """Hear no more of a text; with ``cancel`` its slot is freed."""
+        if self._hearing.pop(number, None) is not None and cancel and not self.gone.is_set():
+            self._writer.write(wire.packed({"do": "cancel", "id": number}))
 
     def kill(self, why: str) -> None:
         """End the worker at once; whoever waits for it gets WorkerGoneError."""
@@ -130,14 +165,28 @@ class Process:
             while True:
                 head, arrays = await wire.read(self._reader)
                 self._heard = time.monotonic()
+                if "written" in head:
+                    self._tell(head)
+                    continue
                 future = self._waiting.get(head["id"])
                 if future is not None and not future.done():
                     future.set_result((head, arrays))
         except (asyncio.IncompleteReadError, OSError, ValueError):
             self.kill("it died")
 
+    def _tell(self, head: dict[str, Any]) -> None:
+        self.running, self.waiting = head["running"], head["waiting"]
+        for number, part in head["written"]:
+            hear = self._hearing.get(number)
+            if hear is not None:
+                hear(part)
+
     def _lost(self) -> None:
         self.gone.set()
+        self.running = self.waiting = 0
+        for hear in list(self._hearing.values()):
+            hear({"gone": self.why})
+        self._hearing.clear()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(WorkerGoneError(self.why))

@@ -14,7 +14,7 @@ from honed import __version__
 from honed.errors import ServeError
 from honed.serving.check import rows_of
 from honed.serving.http import body_of
-from honed.serving.routes import model_of, service_of
+from honed.serving.routes import model_of, rows_model_of, service_of
 from honed.serving.shelf import Served
 from honed.tasks.contract import Predictions
 
@@ -128,7 +128,7 @@ async def model_ready(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """What a model reads and gives."""
-    served = model_of(request)
+    served = rows_model_of(request)
     versions = list(service_of(request).shelf.versions[served.name])
     return JSONResponse(
         {"name": served.name, "versions": versions, "platform": "honed", "inputs": inputs_of(served),
@@ -140,7 +140,7 @@ async def infer(request: Request) -> Response:
     """Answers as tensors."""
     service = service_of(request)
     value = await body_of(request, service)
-    served = model_of(request)
+    served = rows_model_of(request)
     rows = rows_from(served, value, service.settings.limits.rows)
     given = value.get("id")
     found = await service.answer(served, rows, request.state.request_id, None)

@@ -31,6 +31,15 @@ def model_of(request: Request) -> Served:
     return service_of(request).shelf.find(parts.get("name"), parts.get("version"))
 
 
+def rows_model_of(request: Request) -> Served:
+    """The same, for requests with rows. Raises ServeError [H003, H031]."""
+    served = model_of(request)
+    if not served.reads_rows:
+        seen = f'The model "{served.name}" continues texts; it was not fine-tuned to answer rows.'
+        raise ServeError("H031", seen, "Ask /v1/completions, or /v1/chat/completions if it came with a chat template.")
+    return served
+
+
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
     """The input schema as it is enforced: no other fields."""
     return {**schema, "additionalProperties": False}
@@ -40,7 +49,9 @@ async def predict(request: Request) -> Response:
     """One input or a list of them; the answer has the same form, or is the picture with what was found on it."""
     service = service_of(request)
     value = await body_of(request, service)
-    served = model_of(request)  # after the wait for the body: nothing comes between finding a version and its queue
+    served = rows_model_of(
+        request
+    )  # after the wait for the body: nothing comes between finding a version and its queue
     if isinstance(value, Attached):
         value = rows_with(value, served.input_schema)
         value = value[0] if len(value) == 1 else value

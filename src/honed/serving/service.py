@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from honed.errors import HonedError
 from honed.serving.attached import decoded, file_fields
@@ -16,6 +18,9 @@ from honed.serving.metrics import Metrics
 from honed.serving.settings import Settings
 from honed.serving.shelf import Served, Shelf
 from honed.tasks.contract import Predictions
+
+if TYPE_CHECKING:
+    from honed.serving.v1.told import Draft
 
 MOST_SHADOWING = 256
 MOST_DRAWING = 2
@@ -89,6 +94,19 @@ class Service:
             ]
             self.log.record(
                 served.name, served.version, inputs, found, request_id=request_id, subject=subject, shadow=shadow,
+                measured=served.medium.measured,
+            )  # fmt: skip
+
+    def record_texts(self, served: Served, drafts: Sequence[Draft], request_id: str, subject: str | None) -> None:
+        """Hand written texts over to the log; a model that knows no rows has no use for that."""
+        told = [(tuple(draft.row), draft.text, draft.end) for draft in drafts if draft.row is not None and draft.end]
+        if not told or isinstance(self.log, NullLog):
+            return
+        unsure = np.array([not text or end["finish"] != "stop" for _, text, end in told])
+        found = Predictions(np.zeros(len(told)), [text for _, text, _ in told], None, None, unsure)
+        with contextlib.suppress(Exception):
+            self.log.record(
+                served.name, served.version, [row for row, _, _ in told], found, request_id=request_id, subject=subject,
                 measured=served.medium.measured,
             )  # fmt: skip
 

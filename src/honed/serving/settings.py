@@ -31,6 +31,10 @@ class Limits:
         Longest time in which a worker must have its model ready.
     drain_s : float
         Longest time that accepted requests get when the server stops.
+    slots, queue_texts : int
+        Texts that a model writes at a time, and most that wait for their turn; more are answered with 429.
+    write_s : float
+        Longest time for a written text.
     """
 
     body_mib: float = 8.0
@@ -45,6 +49,9 @@ class Limits:
     hang_s: float = 5.0
     start_s: float = 300.0
     drain_s: float = 30.0
+    slots: int = 16
+    queue_texts: int = 256
+    write_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,14 @@ class Admission:
         Reason why a bundle with the verdict "do not ship" is served all the same; empty refuses it.
     engine : str
         What computes the answers; see ``honed engines``.
+    weights : str
+        In what format texts are written: "float32", "int8", "int4", or "auto" for the fastest that agrees on this machine.
     """
 
     signed_by: Path | None = None
     unfit_because: str = ""
     engine: str = "torch-fp32"
+    weights: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from honed.bundle.open import check_files
 from honed.errors import BundleError, ServeError
 from honed.files import read_json
 from honed.media.medium import Medium
+from honed.serving import bases
 from honed.serving.answers import shaped
 from honed.serving.lane import Lane
 from honed.serving.process import Opening
@@ -64,6 +65,11 @@ class Served:
         return self.manifest.name
 
     @property
+    def reads_rows(self) -> bool:
+        """It answers rows of a table; a decoder that was not fine-tuned does not."""
+        return bool(self.inputs)
+
+    @property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of one input."""
         return dict(self.manifest.schemas["input"])
@@ -86,18 +92,22 @@ class Served:
             "served_though_unfit_because": self.unfit_because or None, "engine": process.engine if process else "",
             "created": self.manifest.created, "rows": lane.counts.rows, "waiting_rows": lane.waiting_rows,
             "worker_restarts": lane.counts.restarts, "last_error": lane.counts.last_error or None,
+            "reads_rows": self.reads_rows, "writes": lane.writes, "texts_running": lane.desk.running,
+            "texts_waiting": lane.desk.waiting,
         }  # fmt: skip
 
 
 def admitted(path: Path, settings: Settings) -> Served:
-    """A bundle that may be served; its worker is not started yet.
+    """A bundle, or a decoder that was not fine-tuned, that may be served; its worker is not started yet.
 
     Raises
     ------
-    BundleError, ServeError [H020]
+    BundleError, ServeError [H020, H024]
         Damaged, not signed as asked for, or its evaluation says "do not ship" and nobody took that upon themselves.
     """
-    folder, admission = path.resolve(), settings.admission
+    folder, admission, limits = path.resolve(), settings.admission, settings.limits
+    if bases.is_base(folder):
+        return _admitted_base(path, settings)
     if not folder.is_dir():
         raise BundleError(
             "B001", f"There is no bundle {path}.", "Pass the folder that finetune wrote, such as runs/NAME/model."
@@ -107,15 +117,30 @@ def admitted(path: Path, settings: Settings) -> Served:
     problem, decision = read_json(folder / "problem.json"), read_json(folder / "decision.json")
     version = version_of(folder)
     example = (manifest.schemas["input"].get("examples") or [{}])[0]
-    lane = Lane(manifest.name, Opening(folder, admission.engine, version, example), settings.limits)
+    opening = Opening(
+        folder, admission.engine, version, example, slots=limits.slots, weights=admission.weights
+    )  # fmt: skip
     unfit = admission.unfit_because if manifest.verdict == UNFIT else ""
     if unfit:
         print(f'honed: {manifest.name} is served although its verdict is "{UNFIT}": {unfit}', flush=True)
     task = get_task(manifest.task)
     return Served(
-        path, folder, manifest, version, lane, tuple(problem["labels"]), float(decision["half_width"]),
-        tuple(problem["inputs"]), task.medium, task.judging, unfit,
+        path, folder, manifest, version, Lane(manifest.name, opening, limits), tuple(problem["labels"]),
+        float(decision["half_width"]), tuple(problem["inputs"]), task.medium, task.judging, unfit,
     )  # fmt: skip
+
+
+def _admitted_base(path: Path, settings: Settings) -> Served:
+    folder, admission, limits = path.resolve(), settings.admission, settings.limits
+    if admission.signed_by is not None:
+        seen = f"{path} is no bundle, so nobody can have signed it."
+        raise ServeError("H024", seen, "Serve bundles only, or leave --require-signature away.")
+    manifest, version = bases.manifest_of(folder), bases.version_of(folder)
+    opening = Opening(folder, admission.engine, version, {}, True, limits.slots, admission.weights)
+    task = get_task(manifest.task)
+    return Served(
+        path, folder, manifest, version, Lane(manifest.name, opening, limits), (), 0.0, (), task.medium, task.judging
+    )
 
 
 def _check_trust(folder: Path, manifest: Manifest, admission: Admission) -> None:
@@ -152,7 +177,7 @@ class Shelf:
         behind = {name: admitted(path, self.settings) for name, path in shadows.items()}
         for name, served in behind.items():
             front = next(one for one in all_served if one.name == name)
-            if front.input_schema.get("properties") != served.input_schema.get("properties"):
+            if not front.reads_rows or front.input_schema.get("properties") != served.input_schema.get("properties"):
                 seen = f"The shadow of {name} reads other inputs than {name} does."
                 raise ServeError("H025", seen, "A shadow must read the same columns.")
         try:

@@ -25,7 +25,9 @@ from honed.serving.attached import decoded, file_fields
 from honed.tasks.contract import Array, Predictions
 
 if TYPE_CHECKING:
+    from honed.generation.asking import Asking
     from honed.model import Model
+    from honed.serving.scribe import Scribe
 
 Row = dict[str, Any]
 TIDY_EVERY_S = 5.0
@@ -42,6 +44,15 @@ def opened(folder: Path, engine: str, version: str) -> Model:
         seen = f"The bundle {folder} is no longer version {version}."
         raise ServeError("H024", seen, "Reload it: send SIGHUP to the server, or POST /admin/models/NAME/reload.")
     return Model.load(folder, engine=engine)
+
+
+def opened_base(path: Path) -> Asking:
+    """A decoder that was not fine-tuned."""
+    from honed.generation.asking import PlainAsking
+    from honed.networks.decoders.loading import load_decoder
+    from honed.zoo.resolve import resolve
+
+    return PlainAsking(load_decoder(resolve(path, kind="decoder").folder))
 
 
 def answer(
@@ -134,6 +145,7 @@ class Worker:
         self._sending = threading.Lock()
         self._work: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._model: Model | None = None
+        self._scribe: Scribe | None = None
         self._files: list[str] = []
         self._tidied = time.monotonic()
 
@@ -152,6 +164,9 @@ class Worker:
                 message, _ = wire.receive(self._sock)
                 if message["do"] == "ping":
                     self._send({"id": message["id"], "alive": True})
+                elif message["do"] in ("write", "cancel"):
+                    assert self._scribe is not None
+                    self._scribe.put(message)
                 else:
                     self._work.put(message)
         except (OSError, ValueError):
@@ -163,16 +178,31 @@ class Worker:
 
     def _load(self, message: dict[str, Any]) -> None:
         try:
-            self._model = opened(Path(message["folder"]), message["engine"], message["version"])
-            self._files = file_fields(self._model.task.schemas(self._model.problem).input)
-            for rows in ([message["example"]], [message["example"]] * 2):
-                answer(self._model, rows, self._files)
+            asking = opened_base(Path(message["folder"])) if message["base"] else self._open(message)
+            engine = "" if self._model is None else getattr(self._model.predictor, "engine", "torch-fp32")
+            told = {"engine": str(getattr(engine, "name", engine)), "writes": None}
+            if asking is not None:
+                told |= self._write(asking, message)
         except Exception as error:
             told = error.as_dict() if isinstance(error, HonedError) else _load_error(error)
             self._send({"id": message["id"], "error": told})
             return
-        engine = getattr(self._model.predictor, "engine", "torch-fp32")
-        self._send({"id": message["id"], "engine": str(getattr(engine, "name", engine))})
+        self._send({"id": message["id"], **told})
+
+    def _open(self, message: dict[str, Any]) -> Asking | None:
+        """Open a bundle and try it; how it is asked for texts, where it writes any."""
+        self._model = model = opened(Path(message["folder"]), message["engine"], message["version"])
+        self._files = file_fields(model.task.schemas(model.problem).input)
+        for rows in ([message["example"]], [message["example"]] * 2):
+            answer(model, rows, self._files)
+        return model.task.asking(model.predictor, model.problem)
+
+    def _write(self, asking: Asking, message: dict[str, Any]) -> dict[str, Any]:
+        from honed.serving.scribe import Scribe
+
+        self._scribe = Scribe(asking, self._send, slots=message["slots"], weights=message["weights"])
+        self._scribe.start()
+        return {"writes": self._scribe.facts, **({"engine": self._scribe.engine} if self._model is None else {})}
 
     def _predict(self, message: dict[str, Any]) -> None:
         assert self._model is not None

@@ -27,6 +27,7 @@ from honed.tasks.recipe import Recipe
 if TYPE_CHECKING:
     import torch
 
+    from honed.generation.asking import Asking
     from honed.zoo.base import Base
 
 __all__ = [
@@ -255,6 +256,10 @@ class Task(ABC):
     @abstractmethod
     def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
         """Read back what a predictor of this kind saved."""
+
+    def asking(self, predictor: Predictor, problem: Problem) -> Asking | None:
+        """How a predictor that writes texts token by token is asked for one; None where it does not write so."""
+        return None
 
     # --- answers ----------------------------------------------------------------------------------------------
     @abstractmethod

@@ -20,6 +20,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     engine: str = "torch-fp32",
+    weights: str = "float32",
     keys: str | Path | None = None,
     require_signature: str | Path | None = None,
     allow_unfit: str = "",
@@ -35,11 +36,14 @@ def serve(
     Parameters
     ----------
     bundles : path or list of paths
-        Folders of packaged models; names and versions may differ. The first of a name answers by default.
+        Folders of packaged models; names and versions may differ. The first of a name answers by default. Also decoders that
+        were not fine-tuned: a folder in hub format, such as pretrain writes, a GGUF file, a checkpoint of llama2.c.
     host, port : str, int
         Where to listen; port 0 takes a free one.
     engine : str
         What computes the answers; "auto" takes the fastest that agrees.
+    weights : str
+        In what format texts are written: "float32", "int8", "int4", or "auto" for the fastest that agrees on this machine.
     keys : path
         File of API keys; without it, and without the variable HONED_KEYS, everybody who reaches the port may ask.
     require_signature : path
@@ -75,7 +79,7 @@ def serve(
     paths = [Path(bundles)] if isinstance(bundles, str | Path) else [Path(bundle) for bundle in bundles]
     if not paths:
         raise ServeError("H025", "No bundle is named.", "Pass at least one, such as runs/NAME/model.")
-    admission = Admission(Path(require_signature) if require_signature else None, allow_unfit.strip(), engine)
+    admission = Admission(Path(require_signature) if require_signature else None, allow_unfit.strip(), engine, weights)
     settings = Settings(limits or Limits(), admission, tuple(Path(folder) for folder in allow_folders))
     known = read_keys(Path(keys) if keys else None)
     with listening(host, port) as sock:

@@ -48,7 +48,10 @@ async function choose() {
   notice(because ? `The evaluation says “do not ship”. It is served all the same, because: ${because}` : "");
   state(about.ready);
   fields();
-  select(shown);
+  newTalk();
+  const rows = about.reads_rows !== false;
+  for (const [name, there] of [["try", rows], ["write", about.writes], ["report", rows], ["card", rows], ["monitor", rows]]) $("tab-" + name).hidden = !there;
+  select($("tab-" + shown).hidden ? (rows ? "try" : "write") : shown);
 }
 function state(ready) {
   $("state").className = "state " + (ready ? "good" : "bad");
@@ -192,16 +195,25 @@ async function monitor() {
   $("plots").replaceChildren(...plots.map(([title, name, share]) => plot(title, series[name] || [], share)).filter(Boolean));
 }
 function programs() {
-  const file = Object.values(about.input.properties).some((schema) => schema.contentEncoding === "base64");
-  if (file) {
+  const parts = about.reads_rows !== false ? [rowCall()] : [];
+  if (about.writes) parts.push(textCall());
+  $("curl").textContent = parts.map(([call]) => call).join("\n\n");
+  $("sample").textContent = JSON.stringify(parts[0][1], null, 2);
+}
+function quoted(value) { return `'${JSON.stringify(value).replace(/'/g, "'\\''")}'`; }
+function textCall() {
+  const chat = about.writes.chat, path = chat ? "/v1/chat/completions" : "/v1/completions";
+  const given = chat ? { messages: [{ role: "user", content: "Hello" }] } : { prompt: "Once upon a time", max_tokens: 40 };
+  const answer = { object: chat ? "chat.completion" : "text_completion", choices: [{ index: 0, ...(chat ? { message: { role: "assistant", content: "..." } } : { text: "..." }), finish_reason: "stop" }] };
+  return [`# As OpenAI's clients ask; base_url is ${location.origin}/v1\ncurl ${location.origin}${path} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted({ model: about.name, ...given })}`, answer];
+}
+function rowCall() {
+  const answer = (about.output.examples || [{}])[0];
+  if (Object.values(about.input.properties).some((schema) => schema.contentEncoding === "base64")) {
     const call = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: image/jpeg' --data-binary @picture.jpg`;
-    $("curl").textContent = findsObjects(about.output) ? `${call}\n\n# The picture with boxes:\n${call} \\\n  -H 'Accept: image/jpeg' -o annotated.jpg` : call;
-    $("sample").textContent = JSON.stringify((about.output.examples || [{}])[0], null, 2);
-    return;
+    return [findsObjects(about.output) ? `${call}\n\n# The picture with boxes:\n${call} \\\n  -H 'Accept: image/jpeg' -o annotated.jpg` : call, answer];
   }
-  const example = JSON.stringify((about.input.examples || [{}])[0]);
-  $("curl").textContent = `curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: application/json' \\\n  -d '${example.replace(/'/g, "'\\''")}'`;
-  $("sample").textContent = JSON.stringify((about.output.examples || [{}])[0], null, 2);
+  return [`curl ${location.origin}${place()}/predict \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted((about.input.examples || [{}])[0])}`, answer];
 }
 async function select(name) {
   shown = name;
@@ -222,7 +234,7 @@ async function select(name) {
   }
 }
 function keys(event) {
-  const tabs = [...document.querySelectorAll("[role=tab]")], step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const tabs = [...document.querySelectorAll("[role=tab]:not([hidden])")], step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
   const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
   next.focus();
@@ -234,11 +246,11 @@ $("model").addEventListener("change", choose);
 $("ask").addEventListener("submit", send);
 $("login").addEventListener("submit", async (event) => {
   event.preventDefault();
-  try { await ask("/session", { key: $("key").value }); $("part-try").hidden = false; $("key").value = ""; await start(); }
+  try { await ask("/session", { key: $("key").value }); $("key").value = ""; await start(); }
   catch (error) { $("login-error").textContent = error.message; }
 });
 setInterval(async () => {
   if (!about || document.hidden) return;
   try { state((await ask("/api/models/" + encodeURIComponent(about.name))).value.ready); } catch { state(false); }
 }, 5000);
-start();
+document.addEventListener("DOMContentLoaded", start);

@@ -58,6 +58,10 @@ class ShownPredictor:
         self.nearest.save(folder)
         write_json(folder / FACTS, {"n": self.n})
 
+    def shots_of(self, row: Input) -> list[tuple[Input, str]]:
+        """What is shown before a row."""
+        return self._shots(row, self.nearest.nearest([row], self.n + 1)[0])
+
     @classmethod
     def load(cls, folder: Path, problem: Problem) -> ShownPredictor:
         """Read back what :meth:`save` wrote."""

@@ -33,6 +33,7 @@ from honed.tasks.text_generation.scores import deciding, metrics_of
 from honed.tasks.text_generation.settings import TextGenerationConfig
 
 if TYPE_CHECKING:
+    from honed.generation.asking import Asking
     from honed.zoo.base import Base
 
 SPARE, LOOKED_AT = 1.25, 200
@@ -140,6 +141,15 @@ class TextGeneration(Task):
         }  # fmt: skip
         predictor: Predictor = known[kind].load(folder, problem)
         return predictor
+
+    def asking(self, predictor: Predictor, problem: Problem) -> Asking | None:
+        """Networks write, with or without rows to show them; the cheap methods only look up."""
+        network = getattr(predictor, "network", None)
+        if network is None:
+            return None
+        from honed.tasks.text_generation.asking import RowAsking
+
+        return RowAsking(network, getattr(predictor, "shots_of", None))
 
     # --- answers --------------------------------------------------------------------------------------------------
     def fit_decision(self, outputs: Array, targets: Array, problem: Problem, config: Any) -> Decision:

@@ -1,0 +1,1 @@
+"""The language of OpenAI's clients: completions, chats, models."""
