@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_ladder_ends_with_what_learnt_to_write(run: tuple[Path, Path]) -> None:
     report = json.loads((run[0] / "report.json").read_text())
     rungs = {line["name"]: line for line in report["ladder"]}
-    assert set(rungs) == {"usual-text", "nearest-text", "zero-shot", "few-shot", "fine-tune"}
+    assert set(rungs) == {"usual-text", "nearest-text", "zero-shot", "one-shot", "few-shot", "fine-tune"}
     assert rungs["fine-tune"]["best"] and rungs["fine-tune"]["score"]["value"] > 0.9
     assert rungs["zero-shot"]["score"]["value"] < 0.2
     evaluation = report["evaluation"]
