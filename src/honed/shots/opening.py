@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from honed.config import override
-from honed.errors import GenerationError
 from honed.progress import Progress
 from honed.shots.base import Base
 from honed.shots.examples import read_examples
@@ -66,6 +65,4 @@ def _base(name: str | Path, config: FewShotConfig, allow_remote: bool, dry: bool
         return remote_base(str(name), config.remote, allowed=allow_remote, dry=dry)
     from honed.shots.local import local_base
 
-    if allow_remote:
-        raise GenerationError("G031", f'"{name}" is on this machine.', "Leave --allow-remote away.")
     return local_base(name, weights=config.weights, progress=progress)

@@ -115,10 +115,12 @@ def as_written(value: Any, part: Schema) -> Any:
 
 
 def bounded(schema: Schema) -> dict[str, Any]:
-    """The schema with bounds wherever an answer could go on for ever."""
+    """The schema with bounds wherever an answer could go on for ever, and no fields but those it names."""
     found = {name: _bounded_part(name, value) for name, value in schema.items()}
     kinds = found.get("type", ())
     kinds = [kinds] if isinstance(kinds, str) else kinds
+    if "properties" in found:
+        found.setdefault("additionalProperties", False)
     told = found.keys() & {"enum", "const", "pattern", "format"}
     if "string" in kinds and not told:
         found.setdefault("maxLength", MOST_LETTERS)
