@@ -54,6 +54,12 @@ def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path
     assert found == texts
 
 
+def test_its_bundle_can_go_by_examples(run: tuple[Path, Path]) -> None:
+    rows = [{"ticket": "router", "team": "network"}, {"ticket": "toner", "team": "printing"}] * 2
+    found = honed.predict(run[0] / "model", ["router cable please", "toner jam"], examples=rows)
+    assert len(found) == 2 and set(found) <= {"network", "printing"}
+
+
 def test_the_bundle_is_a_folder_of_transformers(run: tuple[Path, Path]) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
