@@ -76,6 +76,7 @@ def settings() -> list[str]:
     """The tree of settings with defaults, bounds and what each means."""
     from honed.config import RunConfig
     from honed.pretraining.settings import PretrainConfig
+    from honed.shots.settings import FewShotConfig
     from honed.tasks.registry import get_task, task_names
 
     lines = [
@@ -90,6 +91,7 @@ def settings() -> list[str]:
         if task.facts.automatic:
             lines += ["", f"Of {task.name}:", "", *head, *_rows(task.config(), "task_settings.")]
     lines += ["", "Of `honed pretrain`:", "", *head, *_rows(PretrainConfig(), "")]
+    lines += ["", "Of `honed predict --examples`:", "", *head, *_rows(FewShotConfig(), "")]
     return [*lines, ""]
 
 

@@ -151,9 +151,13 @@ def _columns(model: Model, kept: pa.Table, answers: Predictions, empty: Array, u
             "high": arrays.numbers(values + model.decision.half_width),
         }
     if answers.probabilities is not None:
-        found |= _probabilities(model.problem.labels, np.round(answers.probabilities.astype(np.float64), 6))
+        found |= probability_columns(model.problem.labels, np.round(answers.probabilities.astype(np.float64), 6))
     found["unsure"] = arrays.flags(unsure)
-    table = kept
+    return with_columns(kept, found)
+
+
+def with_columns(table: pa.Table, found: dict[str, pa.Array]) -> pa.Table:
+    """A table with columns of answers beside its own; a name that is taken gets ``honed_`` before it."""
     for name, column in found.items():
         unique = name
         while unique in table.column_names:
@@ -171,7 +175,8 @@ def _labels(model: Model, labels: list[Any], several: bool) -> pa.Array:
     return pa.array(labels, type=pa.list_(pa.string())) if several else arrays.texts(labels)
 
 
-def _probabilities(labels: tuple[str, ...], shares: Array) -> dict[str, pa.Array]:
+def probability_columns(labels: tuple[str, ...], shares: Array) -> dict[str, pa.Array]:
+    """A column for each label, or one of JSON for more than 20 labels."""
     if len(labels) <= MOST_PROBABILITY_COLUMNS:
         return {f"probability_{label}": arrays.numbers(shares[:, i]) for i, label in enumerate(labels)}
     import json

@@ -68,6 +68,21 @@ def test_the_page_about_pretraining_runs(tmp_path: Path) -> None:
     assert (tmp_path / "runs/logbook/report.html").exists() and (tmp_path / "runs/short/model/config.json").exists()
 
 
+def test_the_page_about_examples_runs(tmp_path: Path) -> None:
+    """Every command and the block of Python, the training cut short."""
+    shutil.copy(ROOT / "examples/few-shot/make_orders.py", tmp_path)
+    blocks = re.findall(r"```(console|python)\n(.*?)```", (ROOT / "docs/few-shot.md").read_text(encoding="utf-8"), re.S)
+    assert [kind for kind, _ in blocks] == ["console", "python"]
+    lines = [shlex.split(line) for line in re.findall(r"^\$ (.*)$", blocks[0][1].replace("60s", "10s"), re.M)]
+    lines = [words[1:] if words[0] == "python" else ["-m", *words] for words in lines]
+    for words in [*lines, ["-c", blocks[1][1]]]:
+        done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+    assert "dict_keys(['item', 'n', 'name', 'town'])" in done.stdout
+    head = (tmp_path / "orders.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head == '"mail","order","item","n","name","town","unsure"'
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

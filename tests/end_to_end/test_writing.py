@@ -31,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_ladder_ends_with_what_learnt_to_write(run: tuple[Path, Path]) -> None:
     report = json.loads((run[0] / "report.json").read_text())
     rungs = {line["name"]: line for line in report["ladder"]}
-    assert set(rungs) == {"usual-text", "nearest-text", "zero-shot", "few-shot", "fine-tune"}
+    assert set(rungs) == {"usual-text", "nearest-text", "zero-shot", "one-shot", "few-shot", "fine-tune"}
     assert rungs["fine-tune"]["best"] and rungs["fine-tune"]["score"]["value"] > 0.9
     assert rungs["zero-shot"]["score"]["value"] < 0.2
     evaluation = report["evaluation"]
@@ -52,6 +52,12 @@ def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path
     assert "Most frequent" not in done.stderr
     found = [json.loads(line)["prediction"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert found == texts
+
+
+def test_its_bundle_can_go_by_examples(run: tuple[Path, Path]) -> None:
+    rows = [{"ticket": "router", "team": "network"}, {"ticket": "toner", "team": "printing"}] * 2
+    found = honed.predict(run[0] / "model", ["router cable please", "toner jam"], examples=rows)
+    assert len(found) == 2 and set(found) <= {"network", "printing"}
 
 
 def test_the_bundle_is_a_folder_of_transformers(run: tuple[Path, Path]) -> None:

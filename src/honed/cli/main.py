@@ -15,7 +15,7 @@ from honed.threads import surroundings
 
 app = typer.Typer(
     name="honed",
-    help="Pre-trained models, fine-tuned on your own data and carefully evaluated. Nothing leaves this machine.",
+    help="Pre-trained models, fine-tuned on your own data and carefully evaluated. Nothing leaves this machine that you did not send.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -15,8 +15,18 @@ def register(app: typer.Typer) -> None:
     app.command("predict")(predict)
 
 
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Folder of a packaged model, such as runs/NAME/model. With --examples also any decoder: a folder in hub format, a "
+        "GGUF file, a hub name, or https://host/v1#model.",
+        show_default=False,
+    ),
+]
+
+
 def predict(
-    model: flags.Bundle,
+    model: Model,
     data: Annotated[
         str | None, typer.Argument(help="File to predict; - is standard input.", show_default=False)
     ] = None,
@@ -27,8 +37,29 @@ def predict(
     format: Annotated[str | None, typer.Option(help="csv, parquet or jsonl, when the ending does not tell.")] = None,
     keep: Annotated[str, typer.Option(help="Columns of the input to keep: all, id or none.")] = "all",
     engine: flags.Engine = "torch-fp32",
+    examples: Annotated[
+        str | None, typer.Option(help="Rows with their answers, shown to a decoder with each row (few-shot).")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of the answers in the examples, where it is not clear.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="A label that may be answered; repeated for each.")] = None,
+    schema: Annotated[str | None, typer.Option(help="JSON schema of answers that are objects.")] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="Examples shown with each row: 0, 1, ...; as many as fit when left out.")
+    ] = None,
+    instruction: Annotated[str | None, typer.Option(help="Said to the decoder before everything.")] = None,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Print what the decoder reads for the first row.")
+    ] = False,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Send rows to the address, personal data masked.")
+    ] = False,
+    max_cost: Annotated[float | None, typer.Option(help="Cost at which to stop asking an address.")] = None,
+    changes: flags.Set = None,
 ) -> None:
-    """Predict a file of any size, standard input, or a few texts."""
+    """Predict a file of any size, standard input, or a few texts; with --examples by a decoder that is shown them."""
+    from honed.cli import few_shot
     from honed.engines.prepare import engine_of
     from honed.errors import ConfigError
     from honed.prediction import predict_file
@@ -39,6 +70,15 @@ def predict(
         raise ConfigError(
             "C012", "Pass either a file or --text.", "For example: honed predict MODEL new.csv --out answers.csv."
         )
+    settings = edge.settings_of(changes or [])
+    given = {"shots": shots, "instruction": instruction, "remote.max_cost": max_cost}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    asked = few_shot.Asked(examples, target, label or [], schema, settings, show_prompt, allow_remote)
+    if asked.wanted(model):
+        if engine != "torch-fp32":
+            raise ConfigError("C012", "--engine does not go with --examples.", "Use --set weights=int8, or auto.")
+        few_shot.answer(model, data, text, out, format, keep, asked)
+        return
     loaded = _loaded(model, engine)
     source = (
         data

@@ -245,8 +245,11 @@ class Task(ABC):
         None where that makes no sense."""
         return None
 
-    def shown(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem) -> Predictor | None:
-        """The network as it is, given rows with their targets to go by; None where it cannot make use of them."""
+    def shown(
+        self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem, n: int = 0
+    ) -> Predictor | None:
+        """The network as it is, given rows with their targets to go by, ``n`` for each input (0: as many as are of use); None
+        where it cannot make use of them."""
         return None
 
     def label_inputs(self, problem: Problem) -> list[Input] | None:

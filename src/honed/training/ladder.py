@@ -105,6 +105,7 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
     if facts.zero_shot and last >= 1:
         yield ZeroShotRecipe(session.task.zero_shot_title)
     if facts.few_shot and last >= 1:
+        yield FewShotRecipe(1)
         yield FewShotRecipe()
     if head and last >= 2:
         yield ProbeRecipe()

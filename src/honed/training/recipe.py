@@ -97,12 +97,15 @@ class ZeroShotRecipe(_FrozenRecipe):
 
 
 class FewShotRecipe(Recipe):
-    """The base as it is, shown rows with their targets."""
+    """The base as it is, shown rows with their targets; ``n`` of them for each input, 0 for as many as are of use."""
 
-    name, title = "few-shot", "rows of the data shown to the base, nothing learnt"
+    def __init__(self, n: int = 0) -> None:
+        self.n, self.name = n, "one-shot" if n == 1 else "few-shot"
+        what = "one row" if n == 1 else "rows"
+        self.title = f"{what} of the data shown to the base, nothing learnt"
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
-        found = session.task.shown(session.frozen_network(), part.inputs, part.targets, session.problem)
+        found = session.task.shown(session.frozen_network(), part.inputs, part.targets, session.problem, self.n)
         assert found is not None
         return found
 

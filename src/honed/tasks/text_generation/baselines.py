@@ -46,17 +46,26 @@ class UsualText:
 
 
 class NearestText:
-    """The text of the training row that shares most groups of letters."""
+    """The text of the training row that shares most groups of letters.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of str
+        The columns of each row.
+    texts : list of str
+    width : int
+        Numbers in a packed text.
+    """
 
     kind = "nearest-text"
 
-    def __init__(self, rows: list[str], texts: list[str], width: int) -> None:
-        self.rows, self.texts, self.width = rows, texts, width
-        self._known = _vectors(rows)
+    def __init__(self, rows: Sequence[Input], texts: list[str], width: int) -> None:
+        self.rows, self.texts, self.width = list(rows), texts, width
+        self._known = _vectors([_one(row) for row in self.rows])
 
     @classmethod
     def fit(cls, inputs: Sequence[Input], targets: Array, problem: Problem, seed: int) -> NearestText:
-        return cls([_one(row) for row in inputs], [str(text) for text in targets], _width(problem))
+        return cls(inputs, [str(text) for text in targets], _width(problem))
 
     def nearest(self, inputs: Sequence[Input], n: int) -> list[list[int]]:
         """Numbers of the n training rows most alike, the nearest first."""
@@ -84,8 +93,10 @@ class NearestText:
 
     @classmethod
     def load(cls, folder: Path, problem: Problem) -> NearestText:
+        """Read back; rows of older bundles are one text each, those of newer ones lists of columns."""
         facts = read_json(folder / "nearest_text.json")
-        return cls(facts["rows"], facts["texts"], facts["width"])
+        rows = [row if isinstance(row, str) else tuple(row) for row in facts["rows"]]
+        return cls(rows, facts["texts"], facts["width"])
 
 
 def _width(problem: Problem) -> int:

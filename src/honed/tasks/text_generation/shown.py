@@ -48,9 +48,9 @@ class ShownPredictor:
 
     def _shots(self, row: Input, places: list[int]) -> list[tuple[Input, str]]:
         """The nearest last, right before the row itself; a row is never shown itself."""
-        own = self.nearest.text_of(row)
-        pairs = [((self.nearest.rows[k],), self.nearest.texts[k]) for k in places if self.nearest.rows[k] != own]
-        return pairs[: self.n][::-1]
+        own, known = self.nearest.text_of(row), self.nearest
+        others = [k for k in places if known.text_of(known.rows[k]) != own][: self.n]
+        return [(_columns(known.rows[k]), known.texts[k]) for k in reversed(others)]
 
     def save(self, folder: Path) -> None:
         """The network, and the rows that are shown."""
@@ -68,3 +68,8 @@ class ShownPredictor:
         from honed.networks.decoders.writer import load_writer
 
         return cls(load_writer(folder), NearestText.load(folder, problem), int(read_json(folder / FACTS)["n"]))
+
+
+def _columns(row: Input) -> Input:
+    """A row by its columns; those of older bundles were put together into one text, and stay so."""
+    return (row,) if isinstance(row, str) else row

@@ -121,12 +121,14 @@ class TextGeneration(Task):
         """Nothing is changed: the base writes as it came."""
         return {}
 
-    def shown(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem) -> Predictor | None:
+    def shown(
+        self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem, n: int = 0
+    ) -> Predictor | None:
         """The rows most alike are shown in the prompt, as GPT-3 made it known (Brown et al., 2020)."""
         from honed.tasks.text_generation.baselines import NearestText
-        from honed.tasks.text_generation.shown import ShownPredictor
+        from honed.tasks.text_generation.shown import MOST_SHOTS, ShownPredictor
 
-        return ShownPredictor(network, NearestText.fit(inputs, targets, problem, 0))
+        return ShownPredictor(network, NearestText.fit(inputs, targets, problem, 0), n or MOST_SHOTS)
 
     def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
         from honed.networks.decoders.writer import load_writer

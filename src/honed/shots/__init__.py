@@ -1,0 +1,1 @@
+"""Few-shot: answers by a decoder that is shown examples in its prompt, and learns nothing."""
