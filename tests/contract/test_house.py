@@ -16,7 +16,7 @@ LAYERS = (
     ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources", "threads"),
     ("data", "scenes"),
     ("metrics", "checks", "media"),
-    ("tasks", "networks", "zoo", "generation"),
+    ("tasks", "networks", "zoo", "generation", "likelihood"),
     ("model", "prediction", "bundle"),
     ("engines", "exporting"),
     ("training", "evaluation"),

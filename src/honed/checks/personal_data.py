@@ -118,6 +118,11 @@ def _match(kind: _Kind, text: str) -> str | None:
     return next((m.group(0) for m in kind.exact.finditer(text[:20_000]) if kind.check(m.group(0))), None)
 
 
+def masked(text: str) -> str:
+    """A text of which only the first two letters and the last are shown."""
+    return _mask(text)
+
+
 def _mask(text: str) -> str:
     kept = 2 if len(text) > 6 else 1
     return text[:kept] + "***" + text[-1:]
@@ -126,6 +131,21 @@ def _mask(text: str) -> str:
 def personal_spans(text: str) -> list[tuple[int, int]]:
     """Where in a text something looks like personal data: (first letter, letter after the last)."""
     return [match.span() for kind in KINDS for match in kind.exact.finditer(text) if kind.check(match.group(0))]
+
+
+def personal_kinds(text: str) -> list[tuple[str, int, int]]:
+    """What looks like personal data in a text: (kind, first letter, letter after the last), by their places; none overlap."""
+    found = [(k.name, *m.span()) for k in KINDS for m in k.exact.finditer(text) if k.check(m.group(0))]
+    kept: list[tuple[str, int, int]] = []
+    for one in sorted(found, key=lambda one: (one[1], -one[2])):
+        if not kept or one[1] >= kept[-1][2]:
+            kept.append(one)
+    return kept
+
+
+def is_kind(kind: str, text: str) -> bool:
+    """True where a text, as a whole, looks like this kind of personal data."""
+    return any(k.exact.fullmatch(text) is not None and k.check(text) for k in KINDS if k.name == kind)
 
 
 def mask_personal(text: str) -> str:
