@@ -12,6 +12,7 @@ from honed.evaluation.results import Estimate, Evaluation, MetricResult
 from honed.finding import Finding
 from honed.likelihood.bits import Fit, bits_by_compression, bits_by_shares, fit_of_documents
 from honed.likelihood.contamination import look_at_contamination
+from honed.likelihood.leanings import look_at_leanings, look_at_led
 from honed.likelihood.memory import look_at_memory
 from honed.likelihood.reading import Reading
 from honed.likelihood.scorer import Scorer
@@ -92,6 +93,7 @@ def _looks(scorer: Scorer, material: Material, seed: int) -> Look:
         others = material.fresh or told
         look += look_at_memory(scorer, material.learnt, others, seed=seed)
         look += look_at_secrets(scorer, material.learnt, others, seed=seed)
+    look += look_at_leanings(scorer, seed=seed) + look_at_led(scorer, [one.text for one in material.learnt], seed=seed)
     return look + look_at_contamination(scorer, told, material.control, material.learnt, kept=material.kept, seed=seed)
 
 

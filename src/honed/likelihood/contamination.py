@@ -109,7 +109,7 @@ def _place(match: re.Match[str]) -> tuple[str, str]:
 
 def look_at_contamination(
     scorer: Scorer, texts: Sequence[Told], control: Sequence[Told] = (), learnt: Sequence[Told] = (), *,
-    kept: bool = False, seed: int = 0,
+    kept: bool = False, what: str = "it", seed: int = 0,
 ) -> Look:  # fmt: skip
     """Both kinds of evidence in one table; where the test is known to have been kept from the model, likelihoods say no more."""
     rows: list[tuple[object, ...]] = []
@@ -130,7 +130,7 @@ def look_at_contamination(
                 Measured(interval.value, interval.low, interval.high),
             )
         )
-        look += _signs(interval, match.edited)
+        look += _signs(interval, match.edited, what)
     if not rows:
         return Look()
     against = "the same texts with their numbers and names dealt anew" if match.edited else "the texts you brought"
@@ -170,12 +170,10 @@ def _within(passages: Sequence[Passage], room: int) -> list[Passage]:
     return list(passages[: int(np.searchsorted(sizes, room, side="right"))])
 
 
-def _signs(found: Interval, edited: bool) -> Look:
+def _signs(found: Interval, edited: bool, what: str) -> Look:
     limit = SIGNS_OF_EDITS if edited else SIGNS
     if found.low <= limit:
-        told = (
-            f"That it learnt from the test is not excluded; its likelihoods show no sign of it (AUC {found.value:.2f})."
-        )
+        told = f"That {what} learnt from the test is not excluded; its likelihoods show no sign of it (AUC {found.value:.2f})."
         return Look(
             findings=[
                 Finding(
@@ -183,7 +181,7 @@ def _signs(found: Interval, edited: bool) -> Look:
                 )
             ]
         )
-    told = f"There are signs that it learnt from these very texts: they are likelier than others of their kind (AUC {found.value:.2f})."
+    told = f"There are signs that {what} learnt from these very texts: they are likelier than others of their kind (AUC {found.value:.2f})."
     finding = Finding(
         "E013", "issue", told, "Test with texts written after it was trained.", details={"auc": found.value}
     )

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from honed.config import load
-from honed.data.documents import Corpus, Piece, open_corpus
+from honed.data.documents import Corpus, Piece, is_table, open_corpus
+from honed.data.read import read_table
+from honed.data.table import Table
 from honed.errors import HonedError
+from honed.evaluation.choices import evaluate_choices
 from honed.evaluation.decoders import Material, evaluate_decoder
 from honed.evaluation.results import Evaluation
 from honed.finding import Finding
+from honed.likelihood.choices import are_choices
 from honed.likelihood.reading import Reading, bytes_within, read
 from honed.likelihood.scorer import Scorer
 from honed.likelihood.told import Told
@@ -44,9 +48,21 @@ def on_decoder(path: Path, data: Any, *, learnt_from: Any, control: Any, progres
     """
     with progress.step("opening the decoder"):
         scorer = open_scorer(path)
+    table = _questions(data)
+    if table is not None:
+        return evaluate_choices(scorer, table, name=_name(path), progress=progress)
     with progress.step("reading the text"):
         material = _material(scorer, path, data, learnt_from, control)
     return evaluate_decoder(scorer, material, name=_name(path), progress=progress)
+
+
+def _questions(data: Any) -> Table | None:
+    """The table, where the data are questions with choices."""
+    rows = isinstance(data, list | tuple) and bool(data) and isinstance(data[0], dict)
+    if not rows and not (isinstance(data, str | Path) and is_table(Path(data))):
+        return None
+    table = read_table(data)
+    return table if are_choices(table.names) else None
 
 
 def open_scorer(path: Path) -> Scorer:
