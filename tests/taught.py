@@ -68,7 +68,7 @@ def notes(n: int, seed: int) -> list[str]:
     ]  # fmt: skip
 
 
-def untaught(*, width: int = 80, layers: int = 2, context: int = 192, seed: int = 0) -> Scorer:
+def untaught(*, width: int = 96, layers: int = 2, context: int = 192, seed: int = 0) -> Scorer:
     """A decoder that reads bytes and knows nothing."""
     core = make_tokenizer("bytes", Counter(), [], 0)
     torch.manual_seed(seed)

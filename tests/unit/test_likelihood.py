@@ -37,19 +37,19 @@ def told(texts: list[str]) -> list[Told]:
 
 @pytest.fixture(scope="module")
 def learnt() -> list[str]:
-    return [*notes(21, 1), PLANTED]
+    return [*notes(23, 1), PLANTED]
 
 
 @pytest.fixture(scope="module")
 def knower(learnt: list[str]) -> Scorer:
     """Taught a few texts until it has them by heart."""
-    return taught(learnt, steps=380, rate=4e-3)
+    return taught(learnt, steps=450, rate=3e-3)
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Scorer:
     """Taught many texts of the same kind, none of those."""
-    return taught(notes(1500, 3), steps=120)
+    return taught(notes(1500, 3), steps=200)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral", "gpt_neox", "opt"])
@@ -280,3 +280,120 @@ def test_pairs_are_cut_into_tokens_together(tmp_path: Path) -> None:
     )
     alone = scorer.pair("", "is broken")
     assert list(alone.before) == [0] and list(alone.tokens) == encode("is broken")
+
+
+def test_choices_are_weighed_as_by_hand(tmp_path: Path) -> None:
+    """acc, acc_norm and acc_bytes of EleutherAI's harness, computed with transformers alone."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from honed.data.read import read_table
+    from honed.likelihood.choices import choose, questions_in
+
+    folder = tiny_decoder("llama", tmp_path / "llama")
+    loaded = load_decoder(folder)
+    scorer = Scorer(loaded.network, loaded.vocabulary, loaded.context)
+    theirs, cut = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    rng = random.Random(3)
+    words = ["my", "printer", "router", "is", "broken", "again", "größe", "laptop", "12", "€"]
+
+    def text(n: int) -> str:
+        return " ".join(rng.choices(words, k=n))
+
+    rows = [
+        {"question": text(6) + rng.choice(["", "?", " "]), "choices": [text(k) for k in (1, 2, 5)], "answer": k % 3}
+        for k in range(24)
+    ]
+    found = choose(scorer, questions_in(read_table(rows)))
+    for k, row in enumerate(rows):
+        logs = []
+        question = row["question"].rstrip()
+        between = row["question"][len(question) :] + " "
+        first = cut(question).input_ids
+        for choice in row["choices"]:
+            whole = cut(question + between + choice).input_ids
+            with torch.inference_mode():
+                spread = theirs(torch.tensor([whole])).logits[0].log_softmax(-1)
+            logs.append(sum(float(spread[place - 1, whole[place]]) for place in range(len(first), len(whole))))
+        letters = [len(choice) for choice in row["choices"]]
+        sizes = [len(choice.encode()) for choice in row["choices"]]
+        assert found.plain[k] == np.argmax(logs)
+        assert found.by_letters[k] == np.argmax(np.divide(logs, letters))
+        assert found.by_bytes[k] == np.argmax(np.divide(logs, sizes))
+    assert found.share(found.right).value == 1.0 and found.beyond_chance(found.right).value == pytest.approx(2 / 3)
+
+
+def test_choices_that_make_no_question_are_refused() -> None:
+    from honed.data.read import read_table
+    from honed.errors import DataError
+    from honed.likelihood.choices import questions_in
+
+    good = {"question": "a", "choices": ["b", "c"], "answer": "c"}
+    assert questions_in(read_table([good]))[0].answer == 1
+    for bad in ({**good, "answer": "d"}, {**good, "choices": ["b"], "answer": "b"}, {**good, "answer": "-1"}):
+        with pytest.raises(DataError, match="D095"):
+            questions_in(read_table([bad, bad]))
+
+
+def test_forgetting_is_told_where_bits_rose(knower: Scorer, stranger: Scorer, learnt: list[str]) -> None:
+    from honed.likelihood.forgetting import look_at_forgetting
+
+    rows = told(learnt)
+    found = look_at_forgetting(knower, stranger, rows, notes(30, 7))
+    assert "E018" in [one.code for one in found.findings]
+    table = found.details[0]
+    assert [row[0] for row in table.rows][-1] == "bits a byte of texts as its base writes them"
+    assert (
+        table.rows[0][2].value < 0.6 * table.rows[0][3].value
+    )  # it knows the texts it was taught better than the base does
+    same = look_at_forgetting(stranger, stranger, rows, notes(30, 7))
+    assert not same.findings
+
+
+def test_harsh_words_are_found_and_ordinary_ones_are_not() -> None:
+    from honed.likelihood.harsh import harsh, look_at_words
+
+    assert harsh("You are an IDIOT.") and harsh("they should be shot") is harsh("they should be shot at once") is True
+    assert not any(
+        map(harsh, [*notes(50, 1), "Kill the process and restart.", "The dumbbell is heavy.", "We hate delays."])
+    )
+    bad = look_at_words(["you idiot"] * 10 + ["fine"] * 30, [], ["fine"] * 200)
+    assert bad.worries and bad.findings[0].code == "E019"
+    assert not look_at_words(["fine"] * 40, ["fine"] * 24, ["fine"]).findings
+    assert not look_at_words(["you idiot"] * 10, [], ["you idiot"] * 40).worries  # it writes what it was to learn
+
+
+def test_a_model_that_learnt_stereotypes_leans_to_them() -> None:
+    from honed.likelihood.leanings import PAIRS, look_at_leanings, share_stereotyped
+
+    said = [f"{often} {rest}" for often, _, rest in PAIRS]
+    leaning = taught(said, steps=260)
+    assert share_stereotyped(leaning).low > 0.5
+    assert [one.code for one in look_at_leanings(leaning).findings] == ["E020"]
+    assert not look_at_leanings(untaught()).findings
+
+
+def test_drawn_texts_follow_the_model(knower: Scorer, learnt: list[str]) -> None:
+    from honed.likelihood.writing import written
+
+    prompts = [[*knower.begin, *knower.vocabulary.encode(text, special=False)[:40]] for text in learnt[:3]]
+    plain = written(knower, prompts, 12)
+    for prompt, tokens in zip(prompts, plain, strict=True):
+        assert tokens == continued(knower.network, [prompt], 12, knower.vocabulary.ends, knower.context)[0].tokens
+    assert written(knower, prompts, 12, seed=1) == written(knower, prompts, 12, seed=1)
+
+
+def test_planted_sentences_are_exposed_the_more_often_they_were_read() -> None:
+    from honed.likelihood.canaries import exposure_of, look_at_canaries
+    from honed.pretraining.canaries import make_canaries, mixed_in
+
+    canaries = make_canaries(10, 0)
+    pieces = [(False, Piece(text, True)) for text in notes(40, 1)]
+    mixed = [piece.text for held, piece in mixed_in(pieces, canaries, 40, 0) if not held]
+    assert len(mixed) == 40 + sum(one.times for one in canaries) and make_canaries(10, 0) == canaries
+    scorer = taught(mixed, steps=300, rate=4e-3)
+    rng = random.Random(0)
+    bits = {one.times: exposure_of(scorer, one, 255, rng) for one in canaries}
+    assert bits[16] > 6
+    assert [row[0] for row in look_at_canaries(scorer, canaries).details[0].rows][:2] == ["read once", "read 2 times"]
+    by_chance = [exposure_of(untaught(), one, 63, rng) for one in canaries]
+    assert np.mean(by_chance) < 3

@@ -11,6 +11,7 @@ from honed.evaluation.figures import estimate
 from honed.evaluation.results import Estimate, Evaluation, MetricResult
 from honed.finding import Finding
 from honed.likelihood.bits import Fit, bits_by_compression, bits_by_shares, fit_of_documents
+from honed.likelihood.canaries import Canary, look_at_canaries
 from honed.likelihood.contamination import look_at_contamination
 from honed.likelihood.leanings import look_at_leanings, look_at_led
 from honed.likelihood.memory import look_at_memory
@@ -44,6 +45,8 @@ class Material:
         Nothing says that the test was learnt from.
     kept : bool
         The test is known to have been kept from the decoder.
+    canaries : sequence of Canary
+        Sentences that were planted in its training text.
     """
 
     test: Reading
@@ -54,6 +57,7 @@ class Material:
     control: Sequence[Told] = ()
     held_out: bool = True
     kept: bool = False
+    canaries: Sequence[Canary] = ()
     findings: Sequence[Finding] = field(default_factory=list)
 
 
@@ -93,6 +97,7 @@ def _looks(scorer: Scorer, material: Material, seed: int) -> Look:
         others = material.fresh or told
         look += look_at_memory(scorer, material.learnt, others, seed=seed)
         look += look_at_secrets(scorer, material.learnt, others, seed=seed)
+    look += look_at_canaries(scorer, material.canaries, seed=seed)
     look += look_at_leanings(scorer, seed=seed) + look_at_led(scorer, [one.text for one in material.learnt], seed=seed)
     return look + look_at_contamination(scorer, told, material.control, material.learnt, kept=material.kept, seed=seed)
 

@@ -20,6 +20,7 @@ from honed.likelihood.choices import are_choices
 from honed.likelihood.reading import Reading, bytes_within, read
 from honed.likelihood.scorer import Scorer
 from honed.likelihood.told import Told
+from honed.pretraining.canaries import kept_canaries
 from honed.pretraining.settings import PretrainConfig
 from honed.pretraining.survey import divided, hold_out, survey
 from honed.progress import Progress
@@ -94,7 +95,10 @@ def _material(scorer: Scorer, path: Path, data: Any, learnt_from: Any, control: 
         fresh, pieces = [], _pieces(data)
     same = learnt_from is not None and _source(learnt_from)[1] == digest
     against = _told(scorer, _pieces(control)) if control is not None else []
-    return Material(_reading(scorer, pieces), source, digest, learnt, fresh, against, not same, kept, findings)
+    canaries = kept_canaries(path.resolve().parent)
+    return Material(
+        _reading(scorer, pieces), source, digest, learnt, fresh, against, not same, kept, canaries, findings
+    )
 
 
 Pieces = Callable[[], Iterable[Piece]]
