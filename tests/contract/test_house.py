@@ -16,7 +16,7 @@ LAYERS = (
     ("errors", "wording", "finding", "progress", "files", "codes", "config", "resources", "threads"),
     ("data", "scenes"),
     ("metrics", "checks", "media"),
-    ("tasks", "networks", "zoo", "generation", "hosted"),
+    ("tasks", "networks", "zoo", "generation", "hosted", "likelihood"),
     ("model", "prediction", "bundle"),
     ("engines", "exporting", "shots"),
     ("training", "evaluation"),

@@ -36,8 +36,35 @@ def test_the_ladder_ends_with_what_learnt_to_write(run: tuple[Path, Path]) -> No
     assert rungs["zero-shot"]["score"]["value"] < 0.2
     evaluation = report["evaluation"]
     assert evaluation["metrics"][0]["name"] == "exact_match" and report["task"] == "text-generation"
-    assert [detail["title"] for detail in evaluation["details"]] == ["What was written"]
+    titles = [detail["title"] for detail in evaluation["details"]]
+    assert titles == [
+        "What was written",
+        "How well it knows texts",
+        "What is none of its subject",
+        "Harsh words",
+        "Stereotypes",
+    ]
     assert (run[0] / "report.html").read_text().count("What was written") == 1
+
+
+def test_the_report_sets_the_model_beside_its_base(run: tuple[Path, Path]) -> None:
+    """Fewer bits for the texts it learnt to write, more for those that its base knew; in doubt about other subjects."""
+    evaluation = json.loads((run[0] / "report.json").read_text())["evaluation"]
+    details = {detail["title"]: {row[0]: row[1:] for row in detail["rows"]} for detail in evaluation["details"]}
+    _, own, base = details["How well it knows texts"]["bits a byte of the texts wanted"]
+    assert own["low"] < own["value"] < own["high"] < 0.2 < base["low"]
+    _, now, then = details["How well it knows texts"]["bits a byte of texts as its base writes them"]
+    assert now["value"] > 1.25 * then["value"]
+    assert "E018" in [finding["code"] for finding in evaluation["findings"]]
+    flagged = details["What is none of its subject"]
+    assert flagged["texts on other subjects"][1][0] > 0.5 > flagged["rows of the test"][1][0]
+
+
+def test_choices_are_asked_as_rows_are(run: tuple[Path, Path]) -> None:
+    replies = ["please restart the router", "we refill the printer today", "your password was reset"]
+    rows = [{"question": f"router cable please {k}", "choices": replies, "answer": replies[0]} for k in range(40)]
+    found = honed.evaluate(run[0] / "model", rows)
+    assert found.metrics[0].name == "acc" and found.metrics[0].model.value == 1.0 and found.n_used == 40
 
 
 def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path], tmp_path: Path) -> None:

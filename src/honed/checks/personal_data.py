@@ -118,6 +118,11 @@ def _match(kind: _Kind, text: str) -> str | None:
     return next((m.group(0) for m in kind.exact.finditer(text[:20_000]) if kind.check(m.group(0))), None)
 
 
+def masked(text: str) -> str:
+    """A text of which only the first two letters and the last are shown."""
+    return _mask(text)
+
+
 def _mask(text: str) -> str:
     kept = 2 if len(text) > 6 else 1
     return text[:kept] + "***" + text[-1:]
@@ -145,6 +150,11 @@ def personal_parts(text: str) -> list[tuple[int, int, str]]:
         else:
             found.append((start, end, name))
     return found
+
+
+def is_kind(kind: str, text: str) -> bool:
+    """True where a text, as a whole, looks like this kind of personal data."""
+    return any(k.exact.fullmatch(text) is not None and k.check(text) for k in KINDS if k.name == kind)
 
 
 def mask_personal(text: str) -> str:

@@ -19,7 +19,8 @@ from honed.media.medium import Medium, hashes, unseen
 from honed.metrics.intervals import Interval, bootstrap_interval, paired_difference, unpaired_difference
 from honed.model import Model
 from honed.progress import Progress, Silent
-from honed.tasks.contract import Array, Input, Metric, Predictor, labelled
+from honed.tasks.contract import Array, Asked, Input, Metric, Predictor, labelled
+from honed.tasks.judging import Look
 from honed.wording import counted
 
 UNKNOWN = -2
@@ -48,6 +49,7 @@ class Background:
     seen: frozenset[int] = frozenset()
     near: Array | None = None
     base_embed: Callable[[Sequence[Input]], Array] | None = None
+    base_network: Callable[[], Any] | None = None
     findings: Sequence[Finding] = ()
 
 
@@ -171,13 +173,16 @@ def _assemble(
     findings = [*_lost_findings(n_lost, model.task.medium), *_seen_findings(seen)]
     findings += [*_unknown_findings(int(strange.sum()), len(truth)), *background.findings]
     findings += [finding for finding in table.findings if finding.level in ("issue", "tip") and finding not in findings]
+    with progress.step("looking further"):
+        look = _further(model, inputs, truth, answers, background, seed)
+    findings += look.findings
     evidence = Evidence(
         metrics[0], len(truth), held_out, gain, name, gap, calibration, edits, parts, classes, abstention, findings,
         unknown_share=float(strange.mean()), trivial_score=trivial_score,
         best=metric.range[1] if metric.higher_is_better else metric.range[0],
         by_lot=trivial.by_lot(metric, truth, predicted, seed), n_distinct=len(hashes(model.task.medium, inputs)),
         broken=int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(axis=1).sum()),
-        worries=model.task.judging.worries(truth, predicted, model.problem),
+        worries=[*model.task.judging.worries(truth, predicted, model.problem), *look.worries],
     )  # fmt: skip
     return Evaluation(
         task=model.task.name,
@@ -203,11 +208,20 @@ def _assemble(
         forgetting=doubt.forgetting(model, background.base_embed),
         worst_errors=errors.worst_errors(model, inputs, truth, answers),
         scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
-        details=model.task.judging.details(truth, predicted, model.problem, seed),
+        details=[*model.task.judging.details(truth, predicted, model.problem, seed), *look.details],
         findings=findings,
         seconds=time.monotonic() - begin,
         medium=model.task.facts.input_kinds[0],
     )
+
+
+def _further(model: Model, inputs: list[Input], truth: Array, answers: Any, background: Background, seed: int) -> Look:
+    learnt = background.train_targets if background.train_targets is not None else ()
+    asked = Asked(
+        model.predictor, model.problem, model.decision, inputs, truth, answers, background.train_inputs, learnt,
+        background.base_network, model.answers, seed,
+    )  # fmt: skip
+    return model.task.further(asked)
 
 
 def _decoded(model: Model, predictor: Predictor, inputs: list[Input]) -> Array:

@@ -190,6 +190,8 @@ class Evaluation:
     """Kind of input: "text", "image", ..."""
     details: list[Detail] = field(default_factory=list)
     """Tables that only answers of one kind have."""
+    unit: str = "row"
+    """What was counted: "row", "document", "question", ..."""
 
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as plain JSON types."""

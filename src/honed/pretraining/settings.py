@@ -20,6 +20,10 @@ class TextConfig:
         among=DIVISIONS,
     )  # fmt: skip
     validation: float = setting(0.1, "share of the text that is held out, in whole documents", low=0.005, high=0.5)
+    canaries: int = setting(
+        0, "made-up sentences with a random number that are mixed into the text, so that evaluate can tell how much is remembered",
+        low=0, high=1000,
+    )  # fmt: skip
 
 
 @dataclass

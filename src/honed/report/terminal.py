@@ -151,11 +151,13 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Verdict, metrics beside the baselines, the weakest labels and parts, and the most confident mistakes."""
     print_verdict(console, evaluation.verdict)
-    heading(console, f"Measured on {evaluation.n_used:,} rows of {evaluation.data_source}")
+    heading(console, f"Measured on {counted(evaluation.n_used, evaluation.unit)} of {evaluation.data_source}")
     names = list(evaluation.metrics[0].baselines)
     grid = grid_of(("", "left"), ("model", "right"), ("95 % interval", "right"), *((name, "right") for name in names))
     for metric in evaluation.metrics:
-        others = [figure(metric.baselines[name].value, metric.unit) for name in names]
+        others = [
+            figure(metric.baselines[name].value, metric.unit) if name in metric.baselines else "–" for name in names
+        ]
         grid.add_row(
             metric.title, figure(metric.model.value, metric.unit), interval(metric.model, metric.unit), *others
         )

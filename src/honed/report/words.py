@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from honed.evaluation.results import Estimate
+from honed.tasks.judging import Measured
 from honed.wording import number
 
 
@@ -30,6 +31,10 @@ def cell(value: Any) -> str:
     """A cell of a table that only answers of one kind have: shares as per cent, with interval where they come with one."""
     if value is None:
         return "–"
+    if isinstance(value, Measured):
+        unit = f" {value.unit}" if value.unit else ""
+        around = f" ({interval(Estimate(value.value, value.low, value.high), '')})" if value.low < value.high else ""
+        return f"{figure(value.value, '')}{unit}{around}"
     if isinstance(value, tuple):
         return f"{figure(value[0], '%')} ({interval(Estimate(*value), '%')})"
     return figure(value, "%") if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

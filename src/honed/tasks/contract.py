@@ -20,7 +20,7 @@ from honed.finding import Finding
 from honed.media.medium import Medium
 from honed.media.registry import medium_of
 from honed.tasks.answers import Array, Decision, Metric, Predictions
-from honed.tasks.judging import Judging, ShownLabels
+from honed.tasks.judging import Judging, Look, ShownLabels
 from honed.tasks.problem import Facts, Problem
 from honed.tasks.recipe import Recipe
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Array",
+    "Asked",
     "Baseline",
     "Batch",
     "Decision",
@@ -117,6 +118,37 @@ class Schemas:
 
     input: dict[str, Any]
     output: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a further look at a model may use (:meth:`Task.further`).
+
+    Parameters
+    ----------
+    predictor, problem, decision
+        The model.
+    inputs, targets, answers
+        Rows held out, with their truth and what the model answered.
+    learnt_inputs, learnt_targets
+        Rows it learnt from, where they are at hand.
+    base : callable, optional
+        Gives the network as its base came, where there is one.
+    answer : callable
+        Answers to any inputs.
+    """
+
+    predictor: Predictor
+    problem: Problem
+    decision: Decision
+    inputs: Sequence[Input]
+    targets: Array
+    answers: Predictions
+    learnt_inputs: Sequence[Input]
+    learnt_targets: Sequence[Any]
+    base: Callable[[], Any] | None
+    answer: Callable[[Sequence[Input]], Predictions]
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -293,6 +325,15 @@ class Task(ABC):
     def judging(self) -> Judging:
         """How answers are compared with the truth row by row, and what else is told of them."""
         return Judging()
+
+    def weighing(self, predictor: Predictor, problem: Problem) -> tuple[Any, Callable[[str, str], Any]] | None:
+        """What judges how likely texts are (a :class:`~honed.likelihood.scorer.Scorer`), and how a question and a choice become
+        what it judges; None where models of this kind cannot."""
+        return None
+
+    def further(self, asked: Asked) -> Look:
+        """What only models of this kind can be asked beside their answers, such as what they have by heart: nothing."""
+        return Look()
 
     @abstractmethod
     def schemas(self, problem: Problem) -> Schemas:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from honed.finding import Finding
 from honed.tasks.answers import Array, Predictions
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A number that is no share, with its 95 % interval; ``unit`` stands behind it where there is one."""
+
+    value: float
+    low: float
+    high: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Detail:
     """A table that only answers of one kind have.
 
@@ -32,7 +43,7 @@ class Detail:
     title, note : str
     columns : tuple of str
     rows : list of tuples
-        Texts and numbers, one for each column; numbers with interval as (value, low, high).
+        Texts and numbers, one for each column: a float or (value, low, high) is a share, other numbers are :class:`Measured`.
     """
 
     title: str
@@ -47,6 +58,18 @@ class Worry:
 
     text: str
     forbids: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found by a further look at a network: tables, what speaks against relying on it, findings."""
+
+    details: list[Detail] = field(default_factory=list)
+    worries: list[Worry] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def __add__(self, other: Look) -> Look:
+        return Look(self.details + other.details, self.worries + other.worries, self.findings + other.findings)
 
 
 @dataclass(frozen=True)

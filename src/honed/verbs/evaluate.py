@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from honed.data.read import read_table
+from honed.evaluation.choices import evaluate_choices
 from honed.evaluation.evaluate import Background, evaluate_model
 from honed.evaluation.results import Estimate, Evaluation
 from honed.files import read_json
 from honed.finding import Finding
+from honed.likelihood.choices import are_choices
 from honed.model import Model
 from honed.progress import Progress, Silent
+from honed.verbs.evaluate_decoder import is_decoder, on_decoder
 
 LEAKS = ("D130", "D131")
 
@@ -22,24 +25,40 @@ def evaluate(
     data: Any,
     *,
     group: Sequence[str] | None = None,
+    learnt_from: Any = None,
+    control: Any = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on new rows: figures with intervals, weaknesses, and a verdict.
 
     Parameters
     ----------
-    model : path of a bundle, or Model
+    model : path of a bundle, Model, or path of a decoder
+        A decoder is a folder in hub format, such as ``pretrain`` makes one, a GGUF file or a checkpoint of llama2.c.
     data : path, list, or frame with the columns the model reads and its target
+        For a decoder: a text file, a folder of texts, a table with a column of text, or a list of texts. For it and for a model
+        that writes also questions with choices: columns ``question``, ``choices`` (a list) and ``answer`` (a place from 0, or the choice).
     group : names of columns whose groups are compared
+    learnt_from : path or list of str
+        Text that a decoder was trained on, to ask what it has by heart; known for runs of ``pretrain``.
+    control : path or list of str
+        Texts like the test that a decoder cannot have been trained on, to compare the test with.
 
     Raises
     ------
-    BundleError, DataError
+    BundleError, DataError, ZooError
     """
     progress = progress or Silent()
+    if not isinstance(model, Model) and is_decoder(Path(model)):
+        return on_decoder(Path(model), data, learnt_from=learnt_from, control=control, progress=progress)
     loaded = model if isinstance(model, Model) else Model.load(model)
     with progress.step("reading the data"):
         table = read_table(data)
+    if are_choices(table.names):
+        weighing = loaded.task.weighing(loaded.predictor, loaded.problem)
+        if weighing is not None:
+            scorer, passage = weighing
+            return evaluate_choices(scorer, table, name=loaded.name, passage=passage, progress=progress)
     return evaluate_model(loaded, table, background=background_of(loaded), group=tuple(group or ()), progress=progress)
 
 

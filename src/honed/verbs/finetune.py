@@ -325,6 +325,7 @@ def _evaluate(
         seen=frozenset(hashes(session.task.medium, learnt)),
         near=model.extra["near"],
         base_embed=_base_embed(session, model.predictor),
+        base_network=session.frozen_network if session.base is not None and model.predictor.kind == "network" else None,
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],
     )
     return evaluate_model(model, table, background=background, seed=session.seed, progress=progress)

@@ -15,6 +15,7 @@ from honed.data.documents import Corpus, open_corpus
 from honed.errors import DataError
 from honed.evaluation.results import Choice
 from honed.files import read_json, whole_file, whole_folder, write_json
+from honed.pretraining.canaries import keep_canaries, make_canaries, mixed_in
 from honed.pretraining.engine import judge
 from honed.pretraining.folder import read_folder
 from honed.pretraining.loop import CHECKPOINT, Training
@@ -163,9 +164,13 @@ class _Run:
         with whole_folder(self.folder / TOKENIZER) as place:
             save_tokenizer(tokenizer, place, 0)
         with self.progress.step("writing tokens"):
-            write_shards(
-                self.folder / SHARDS, divided(self.corpus, parts), tokenizer, self._facts(found, parts, kind, why)
-            )
+            planted, seed = self.config.data.canaries, self.config.training.seed
+            pieces = divided(self.corpus, parts)
+            if planted:
+                canaries = make_canaries(planted, seed)
+                keep_canaries(self.folder, canaries)
+                pieces = mixed_in(pieces, canaries, len(found.lengths), seed)
+            write_shards(self.folder / SHARDS, pieces, tokenizer, self._facts(found, parts, kind, why))
 
     def _tokenizer_kind(self, found: Survey) -> tuple[str, str]:
         if self.config.tokenizer.kind != "auto":

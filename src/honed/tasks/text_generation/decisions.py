@@ -12,21 +12,33 @@ LEAST = 20
 """With fewer right or fewer wrong texts confidence is not fitted, and none is told."""
 
 
+STRANGE = 0.02
+"""Share of the validation rows with the least likely texts: what is written with less assurance is in doubt."""
+
+
 def fit_decision(outputs: Array, targets: Array) -> Decision:
-    """Slope and shift of the confidence that a text is exactly right."""
-    right = TextJudging().right(targets, outputs)
-    if min(right.sum(), (~right).sum()) < LEAST or np.ptp(outputs[:, SURE]) == 0:
+    """Slope and shift of the confidence that a text is exactly right, and the mean chance of a token below which a text is in
+    doubt whatever was right before: rows that are none of the model's subject."""
+    if len(outputs) < LEAST or np.ptp(outputs[:, SURE]) == 0:
         return Decision(temperature=0.0)
+    strange = (float(np.exp(np.quantile(outputs[:, SURE], STRANGE))),)
+    right = TextJudging().right(targets, outputs)
+    if min(right.sum(), (~right).sum()) < LEAST:
+        return Decision(temperature=0.0, thresholds=strange)
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression().fit(_odds(outputs)[:, None], right)
     slope = float(model.coef_[0, 0])
-    return Decision(temperature=1 / slope, shift=float(model.intercept_[0])) if slope > 0 else Decision(temperature=0.0)
+    if slope <= 0:
+        return Decision(temperature=0.0, thresholds=strange)
+    return Decision(temperature=1 / slope, shift=float(model.intercept_[0]), thresholds=strange)
 
 
 def decode(outputs: Array, decision: Decision) -> Predictions:
-    """Texts, with a confidence where one was fitted; a row that wrote nothing or came to no end is in doubt."""
+    """Texts, with a confidence where one was fitted; a row that wrote nothing, came to no end or is strange is in doubt."""
     unsure = (outputs[:, BYTES] == 0) | (outputs[:, ENDED] == 0)
+    if decision.thresholds:
+        unsure = unsure | (np.exp(np.asarray(outputs[:, SURE], dtype=np.float64)) < decision.thresholds[0])
     confidence = None
     if decision.temperature > 0 and (decision.shift or decision.temperature != 1.0):
         confidence = 1 / (1 + np.exp(-(_odds(outputs) / decision.temperature + decision.shift)))

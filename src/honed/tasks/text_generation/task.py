@@ -14,6 +14,7 @@ from honed.data.table import Roles, Table, need_columns
 from honed.finding import Finding, stop_at_blockers
 from honed.tasks.contract import (
     Array,
+    Asked,
     Baseline,
     Decision,
     Facts,
@@ -26,6 +27,7 @@ from honed.tasks.contract import (
     Schemas,
     Task,
 )
+from honed.tasks.judging import Look
 from honed.tasks.text_generation import decisions, validate
 from honed.tasks.text_generation.judging import TextJudging
 from honed.tasks.text_generation.sample import sample
@@ -172,6 +174,16 @@ class TextGeneration(Task):
 
     def metrics(self, problem: Problem) -> list[Metric]:
         return metrics_of(problem.metric)
+
+    def weighing(self, predictor: Predictor, problem: Problem) -> tuple[Any, Any] | None:
+        from honed.tasks.text_generation.further import weighing
+
+        return weighing(predictor, problem)
+
+    def further(self, asked: Asked) -> Look:
+        from honed.tasks.text_generation.further import look
+
+        return look(asked, self.medium)
 
     def schemas(self, problem: Problem) -> Schemas:
         text = {"type": "string", "maxLength": MAX_CHARACTERS}
