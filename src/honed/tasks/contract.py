@@ -86,7 +86,8 @@ class Network(Protocol):
     # long; ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set before training;
     # ``usual_epochs(n)``, passes over n examples; ``usual_average``, the share of all steps that a moving average of its
     # weights looks back, where it gains by one; ``natural_rate`` and ``natural_head_rate``, its highest learning rates;
-    # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU.
+    # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU; ``told(encoded, target)``, a row in words as it is
+    # learnt from, shown before a run so that a wrong one is seen.
 
 
 class Predictor(Protocol):

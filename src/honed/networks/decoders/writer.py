@@ -15,6 +15,7 @@ from torch import nn
 
 from honed.errors import BundleError, ZooError
 from honed.files import read_json, write_json
+from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.layout import Layout
 from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
@@ -28,6 +29,8 @@ FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
 RATE, SHARE = 1e-3, 0.75
 """Highest learning rate for a million parameters; share of the context that a written text may take."""
+MOST_TOLD = 1200
+"""Characters of a text that are shown."""
 SPARE = 1.5
 """Tokens that may be written, in tokens of the longest text that was learnt from."""
 
@@ -137,14 +140,30 @@ class Writer(nn.Module):
     def collate_varied(
         self, encoded: Sequence[Encoded], targets: Array, rng: np.random.Generator
     ) -> tuple[Batch, Array]:
-        """The same for training: prompts with their texts, side by side in rows, and the tokens that are to be learnt."""
+        """The same for training: prompts with their texts, end to end in one row, and the tokens that are to be learnt."""
         pairs = zip(encoded, targets, strict=True)
         texts = [(row["tokens"], self.closed(text)[: self.context - len(row["tokens"])]) for row, text in pairs]
-        longest = max(sum(map(len, one)) for one in texts)
-        batch = laid(texts, min(self.context, 2 * longest))
+        batch = laid(texts)
         wanted = batch.pop("wanted")
         learnt = wanted != NOTHING
         return {**batch, "learnt": learnt}, wanted[learnt].numpy()
+
+    def told(self, encoded: Encoded, target: Any) -> str:
+        """A row as it is learnt from, in words, taken from the very batch that training would get."""
+        batch = laid([(encoded["tokens"], self.closed(target)[: self.context - len(encoded["tokens"])])])
+        tokens, wanted = batch["tokens"][0], batch["wanted"][0]
+        learnt = wanted[wanted != NOTHING]
+        read = tokens[: len(tokens) - len(learnt)]
+        parts = [
+            f"A row as it is learnt from. Read only, {len(read)} tokens:", self._words(read),
+            f"Learnt, {len(learnt)} tokens:", self._words(learnt),
+        ]  # fmt: skip
+        return "\n".join(parts)
+
+    def _words(self, tokens: torch.Tensor) -> str:
+        text = self.vocabulary.decode(tokens.tolist(), special=True)
+        shown = text if len(text) <= MOST_TOLD else f"{text[: MOST_TOLD // 2]} ... {text[-MOST_TOLD // 2 :]}"
+        return "\n".join(f"  | {line}" for line in shown.split("\n"))
 
     def closed(self, text: str) -> list[int]:
         """Tokens of a text with the end after it."""
@@ -154,7 +173,8 @@ class Writer(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Texts as packed rows (n, width); in training the logits (m, tokens) of the tokens that are to be learnt."""
         if "learnt" in batch:
-            state = self.backbone.read(batch["tokens"], batch["places"], mask=batch["mask"])
+            apart = Apart(batch["slots"], batch["back"], batch["sizes"], self.backbone.shape.window)
+            state = self.backbone.read(batch["tokens"], batch["places"], mask=apart)
             found: torch.Tensor = self.backbone.logits(state[batch["learnt"]])
             return found
         prompts = [row[:n].tolist() for row, n in zip(batch["tokens"], batch["lengths"].tolist(), strict=True)]
