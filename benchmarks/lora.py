@@ -191,7 +191,8 @@ def told(
     ratios = [b["processor_s"] / a["processor_s"] for a, b in zip(runs, peers, strict=False)]
     clock = [b["wall_s"] / a["wall_s"] for a, b in zip(runs, peers, strict=False)]
     return {
-        "system": system, "base": f"{given.kind} {given.size}", "targets": given.targets, "rank": given.rank, "format": job["formats"][system],
+        "system": system, "base": f"{given.kind} {given.size}", "targets": given.targets, "rank": given.rank,
+        "format": job["formats"][system],
         "examples": given.examples, "epochs": given.epochs, "batch": given.batch, "tokens": tokens, "rounds": len(runs),
         "trained_parameters": int(middle("trained")), "steps": int(middle("steps")),
         "tokens_per_processor_s": round(tokens / middle("processor_s")), "tokens_per_s": round(tokens / middle("wall_s")),

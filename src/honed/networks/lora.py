@@ -25,34 +25,32 @@ class LowRank(nn.Module):
     Parameters
     ----------
     base : Linear
+        Or the layer of GPT-2 in transformers, whose weights lie turned over.
     rank, alpha : int
         Columns of the first matrix; what is added is scaled by alpha / rank.
     """
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: int) -> None:
+    def __init__(self, base: Any, rank: int, alpha: int) -> None:
         super().__init__()
         self.base, self.scale, self.on = base, alpha / rank, True
-        like = {"device": base.weight.device, "dtype": torch.float32}
-        self.lora_a = nn.Parameter(torch.empty(rank, base.in_features, **like))
-        self.lora_b = nn.Parameter(torch.zeros(base.out_features, rank, **like))
+        self.turned = _turned(base)
+        sizes = tuple(base.weight.shape)
+        self.out_features, self.in_features = sizes[::-1] if self.turned else sizes
+        like: dict[str, Any] = {"device": base.weight.device, "dtype": torch.float32}
+        self.lora_a = nn.Parameter(torch.empty(rank, self.in_features, **like))
+        self.lora_b = nn.Parameter(torch.zeros(self.out_features, rank, **like))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
 
     @property
     def weight(self) -> Tensor:
         """That of the frozen layer, for code that asks layers for it."""
-        return self.base.weight
+        found: Tensor = self.base.weight
+        return found
 
     @property
     def bias(self) -> Tensor | None:
-        return self.base.bias
-
-    @property
-    def in_features(self) -> int:
-        return self.base.in_features
-
-    @property
-    def out_features(self) -> int:
-        return self.base.out_features
+        found: Tensor | None = self.base.bias
+        return found
 
     def forward(self, rows: Tensor) -> Tensor:
         """What the layer gives, and what was learnt beside it."""
@@ -64,29 +62,35 @@ class LowRank(nn.Module):
             return found
         return found.add(functional.linear(functional.linear(rows, self.lora_a), self.lora_b), alpha=self.scale)
 
-    def merged(self) -> nn.Linear:
+    def merged(self) -> Any:
         """The frozen layer with what was learnt added to its weights; one that others hold is left as it was."""
         with torch.no_grad():
-            learnt = self.base.weight + self.scale * (self.lora_b @ self.lora_a)
-        self.base.weight = nn.Parameter(learnt)
+            learnt = self.scale * (self.lora_b @ self.lora_a)
+            whole = self.base.weight + (learnt.T if self.turned else learnt)
+        self.base.weight = nn.Parameter(whole)
         return self.base
 
 
 def linear_layers(backbone: nn.Module) -> list[str]:
     """Where adapters can be put. Layers of other types derived from a linear one are left out: torch's own attention reads
-    the weights of its last layer past any adapter."""
-    return [name for name, part in backbone.named_modules() if type(part) is nn.Linear]
+    the weights of its last layer past any adapter; so is the layer of a decoder that says the next token."""
+    head = getattr(backbone, "head", None)
+    parts = [(name, part) for name, part in backbone.named_modules() if part is not head]
+    return [name for name, part in parts if type(part) is nn.Linear or _turned(part)]
+
+
+def _turned(part: nn.Module) -> bool:
+    return type(part).__name__ == "Conv1D" and hasattr(part, "nf")
 
 
 def wrap(network: Any, rank: int = RANK, alpha: int = ALPHA, *, everywhere: bool = False) -> None:
     """Put adapters on ``network.backbone``, in place, and freeze all of the backbone but these.
 
-    They are put on the attention, or with ``everywhere`` on every linear layer but the last of a decoder.
+    They are put on the attention, or with ``everywhere`` on every linear layer.
     """
     linears = linear_layers(network.backbone)
     attention = [name for name in linears if name.rpartition(".")[2] in ATTENTION]
-    within = [name for name in linears if "." in name]
-    targets = (within if everywhere else attention) or linears
+    targets = linears if everywhere else attention or linears
     for parameter in network.backbone.parameters():
         parameter.requires_grad = False
     for name in targets:
