@@ -20,7 +20,12 @@ from honed.training.loop import Plan, train
 KINDS = ["opt", "gpt_neo", "gpt_neox", "phi", "gptj", "gemma"]
 TASK = get_task("text-generation")
 PROBLEM = Problem(TASK.name, "text", ("ticket",), "reply", (), "chrf", {"most_bytes": 40})
-ROWS = [("the printer is out of paper",), ("my password does not work",), ("network",), ("it drops every ten minutes",)] * 3
+ROWS = [
+    ("the printer is out of paper",),
+    ("my password does not work",),
+    ("network",),
+    ("it drops every ten minutes",),
+] * 3
 TEXTS = np.array(["again", "reset it", "the main building", "no"] * 3, dtype=object)
 
 
@@ -35,7 +40,10 @@ def losses_alone(writer: Writer) -> torch.Tensor:
     for row, text in zip(writer.encode(ROWS), TEXTS, strict=True):
         asked, written = row["tokens"], writer.closed(text)
         logits = model(torch.tensor([[*asked, *written]])).logits[0, len(asked) - 1 : -1]
-        total, count = total + torch.nn.functional.cross_entropy(logits, torch.tensor(written), reduction="sum"), count + len(written)
+        total, count = (
+            total + torch.nn.functional.cross_entropy(logits, torch.tensor(written), reduction="sum"),
+            count + len(written),
+        )
     return total / count
 
 
@@ -59,7 +67,10 @@ def test_it_learns_is_saved_and_opens_with_transformers(kind: str, tmp_path: Pat
     torch.testing.assert_close(one[0], every[0], atol=1e-4, rtol=1e-4)
     writer.save(tmp_path / "out")
     torch.testing.assert_close(load_writer(tmp_path / "out")(writer.collate(encoded)), every, atol=1e-4, rtol=1e-4)
-    theirs, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path / "out"), AutoTokenizer.from_pretrained(tmp_path / "out")
+    theirs, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / "out"),
+        AutoTokenizer.from_pretrained(tmp_path / "out"),
+    )
     prompt = torch.tensor([encoded[0]["tokens"]])
     torch.testing.assert_close(theirs(prompt).logits, writer.backbone.model(prompt).logits, atol=1e-5, rtol=1e-5)
     assert tokenizer.decode(encoded[0]["tokens"], skip_special_tokens=True) == "the printer is out of paper\n"

@@ -249,6 +249,10 @@ class Task(ABC):
         """The network as it is, given rows with their targets to go by; None where it cannot make use of them."""
         return None
 
+    def prefers(self, problem: Problem) -> bool:
+        """Whether targets know what they were preferred to (``target.rejected``), so that a network can be tuned to preferences."""
+        return False
+
     def label_inputs(self, problem: Problem) -> list[Input] | None:
         """An input for each label that says what the label means, such as its name; None where nothing does."""
         return None

@@ -145,17 +145,19 @@ class Writer(nn.Module):
         """The same for training: prompts with their texts, end to end in one row, and the tokens that are to be learnt."""
         pairs = zip(encoded, targets, strict=True)
         texts = [(row["tokens"], self.closed(text)[: self.context - len(row["tokens"])]) for row, text in pairs]
-        batch = self._batch(texts)
+        batch = self.batch_of(texts)
         wanted = batch.pop("wanted")
         learnt = wanted != NOTHING
         return {**batch, "learnt": learnt}, wanted[learnt].numpy()
 
-    def _batch(self, texts: Sequence[tuple[list[int], list[int]]]) -> Batch:
+    def batch_of(self, texts: Sequence[tuple[list[int], list[int]]]) -> Batch:
+        """Texts (asked, written) as training reads them, with ``wanted``, what is to be learnt."""
         return self.backbone.padded(texts) if self.foreign else laid(texts)  # type: ignore[no-any-return]
 
     def told(self, encoded: Encoded, target: Any) -> str:
         """A row as it is learnt from, in words, taken from the very batch that training would get."""
-        batch = self._batch([(encoded["tokens"], self.closed(target)[: self.context - len(encoded["tokens"])])])
+        room = self.context - len(encoded["tokens"])
+        batch = self.batch_of([(encoded["tokens"], self.closed(target)[:room])])
         tokens, wanted = batch["tokens"][0], batch["wanted"][0]
         learnt = wanted[wanted != NOTHING]
         read = tokens[: len(tokens) - len(learnt)]
@@ -163,6 +165,9 @@ class Writer(nn.Module):
             f"A row as it is learnt from. Read only, {len(read)} tokens:", self._words(read),
             f"Learnt, {len(learnt)} tokens:", self._words(learnt),
         ]  # fmt: skip
+        if getattr(target, "rejected", None) is not None:
+            other = torch.tensor(self.closed(target.rejected)[:room])
+            parts += [f"Preferred less, {len(other)} tokens:", self._words(other)]
         return "\n".join(parts)
 
     def _words(self, tokens: torch.Tensor) -> str:
