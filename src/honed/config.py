@@ -52,7 +52,7 @@ class TrainingConfig:
     stop_after: str = setting(
         "soup",
         "the last rung to try",
-        among=("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "soup"),
+        among=("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "preference", "soup"),
     )
     precision: str = setting("auto", "number format of training; auto times both", among=("auto", "fp32", "bf16"))
     epochs: int = setting(0, "passes over the data when fine-tuning; 0 lets Honed choose", low=0, high=1000)

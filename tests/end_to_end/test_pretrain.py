@@ -268,3 +268,38 @@ def test_too_little_time_is_told(text: Path, tmp_path: Path) -> None:
     with pytest.raises(HonedError) as told:
         honed.pretrain(text, time_limit=1, out=tmp_path, settings={"shape.width": 512, "training.rows": 4000})
     assert told.value.code == "R040"
+
+
+def test_a_base_goes_on_learning_and_what_it_forgets_is_told(whole: Path, text: Path, tmp_path: Path) -> None:
+    """New text with some of the older: the loss of the new one falls, that of the older is measured, the tokenizer stays."""
+    from transformers import AutoModelForCausalLM
+
+    rng = random.Random(1)
+    new = tmp_path / "numbers.jsonl"
+    stories = [" ".join(f"{word} {rng.randint(0, 9)}" for word in rng.choices(WORDS[:6], k=30)) for _ in range(80)]
+    new.write_text("\n".join(json.dumps({"story": story}) for story in stories), encoding="utf-8")
+    settings = {"training.steps": 40, "training.rows": 8, "training.evaluations": 2, "training.precision": "fp32"}
+    found = honed.pretrain(new, base=whole / "model", replay=text, out=tmp_path / "runs", settings=settings)
+    changes = {name: (before, after) for name, before, after, _ in found.report.changes}
+    assert set(changes) == {"the new text", "the older text"}
+    assert changes["the new text"][1] < 0.8 * changes["the new text"][0]
+    assert abs(changes["the new text"][1] - found.report.loss) < 1e-5
+    assert (found.model / "tokenizer.json").read_text() == (whole / "model" / "tokenizer.json").read_text()
+    AutoModelForCausalLM.from_pretrained(found.model)
+    bare = {**settings, "training.steps": 6}
+    alone = honed.pretrain(new, base=whole / "model", out=tmp_path / "alone", settings=bare)
+    own = {name: (before, after) for name, before, after, _ in alone.report.changes}["what the base writes by itself"]
+    assert own[1] > own[0], "nothing writes the base's own text as well as the base"
+
+
+def test_what_does_not_go_with_a_base_is_refused(whole: Path, text: Path, tmp_path: Path) -> None:
+    from honed.testing.tiny_decoders import tiny_decoder
+
+    foreign = tiny_decoder("opt", tmp_path / "opt")
+    with pytest.raises(HonedError, match="C003"):
+        honed.pretrain(text, base=whole / "model", tokenizer="bytes", out=tmp_path / "runs")
+    with pytest.raises(HonedError, match="Z046"):
+        honed.pretrain(text, base=foreign, out=tmp_path / "runs")
+    with pytest.raises(HonedError, match="C003"):
+        honed.pretrain(text, replay=text, out=tmp_path / "runs", settings=TINY)
+    assert not (tmp_path / "runs").exists()

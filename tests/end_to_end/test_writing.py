@@ -12,6 +12,7 @@ import pyarrow.csv as pc
 import pytest
 
 import honed
+import honed.progress
 from honed.tasks.registry import get_task
 
 
@@ -118,3 +119,37 @@ def test_an_export_writes_without_honed(run: tuple[Path, Path], tmp_path: Path) 
     with pytest.raises(honed.errors.BundleError, match="B034"):
         honed.export(run[0] / "model", to="onnx", out=tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()
+
+
+class _Heard(honed.progress.Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_what_is_learnt_is_shown_before_the_run(run: tuple[Path, Path], tmp_path: Path) -> None:
+    """Decoded from the batch that training gets, so that a wrong mask would be seen; before the first rung."""
+    sample, heard, before = get_task("text-generation").sample(), _Heard(), []
+    settings = {"task": "text-generation", "training.stop_after": "zero-shot"}
+    honed.finetune(run[1], base=str(sample.base), out=tmp_path, settings=settings, progress=heard,
+                   on_rung=lambda rung: before.append(len(heard.lines)))  # fmt: skip
+    assert before[0] == len(heard.lines) == 1
+    read, learnt = heard.lines[0].split("Learnt, ")
+    assert "Read only" in read and any(
+        reply in learnt and reply not in read for reply in ("restart the router", "refill the printer", "password was")
+    )
+    assert learnt.rstrip().endswith("</s>")
+
+
+def test_a_base_that_does_not_do_is_refused_before_anything(run: tuple[Path, Path], tmp_path: Path) -> None:
+    """A context too short for the texts: told before a rung is climbed, and no folder is left."""
+    rows = "\n".join(json.dumps({"ticket": f"toner jam {k}", "reply": f"please {k} " * 300}) for k in range(60))
+    source = tmp_path / "long.jsonl"
+    source.write_text(rows)
+    climbed: list[object] = []
+    with pytest.raises(honed.errors.ZooError, match="Z045"):
+        honed.finetune(source, base=str(get_task("text-generation").sample().base), out=tmp_path / "runs", target="reply",
+                       task="text-generation", on_rung=climbed.append)  # fmt: skip
+    assert not climbed and not (tmp_path / "runs").exists()

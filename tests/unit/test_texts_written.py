@@ -19,6 +19,7 @@ from honed.data.table import Table
 from honed.errors import ZooError
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
+from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.chat import ChatTemplate
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.greedy import continued
@@ -71,24 +72,38 @@ def test_a_text_too_long_is_cut_at_a_letter() -> None:
     assert texts_of(rows) == ["abc", "abc"] and rows[:, ENDED].tolist() == [0.0, 1.0]
 
 
-def test_rows_laid_side_by_side_learn_the_same_tokens() -> None:
-    """The loss of packed rows is that of each text alone; nothing is learnt of what is asked."""
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral"])
+def test_texts_laid_end_to_end_learn_the_same_tokens(kind: str) -> None:
+    """Loss and gradients of a row of texts are those of each text alone; nothing is padded, nothing is learnt of what is asked."""
     torch.manual_seed(0)
-    decoder = Decoder(gpt2(30, 32, 16, 2, 2)).eval()
-    pairs = [([1, 2, 3], [4, 5]), ([6], [7, 8, 9, 2]), ([1, 1, 1, 1], [2]), ([3, 4], [5, 6, 7])]
-    batch = laid(pairs, 12)
-    assert batch["tokens"].numel() < sum(12 for _ in pairs)
+    shapes = {"gpt2": gpt2(30, 40, 16, 2, 2), "llama": Shape("llama", 30, 40, 16, 2, 4, 2, 4, 24),
+              "mistral": Shape("mistral", 30, 40, 16, 2, 2, 2, 8, 24, window=3)}  # fmt: skip
+    decoder = Decoder(shapes[kind])
+    decoder.apply(
+        lambda part: torch.nn.init.normal_(part.weight, std=0.3) if isinstance(part, torch.nn.Linear) else None
+    )
+    pairs = [([1, 2, 3], [4, 5]), ([6], [7, 8, 9, 2]), ([1, 1, 1, 1], [2]), ([3, 4], [5, 6, 7]), ([5] * 20, [6] * 9)]
+    batch = laid(pairs)
+    assert batch["tokens"].shape == (1, sum(len(asked) + len(written) for asked, written in pairs))
+    assert len(batch["sizes"]) == 2, "the long text attends in a group of its own"
     wanted = batch["wanted"]
     assert sorted(wanted[wanted != NOTHING].tolist()) == sorted(token for _, written in pairs for token in written)
-    logits = decoder(batch["tokens"], batch["places"], mask=batch["mask"])
+    apart = Apart(batch["slots"], batch["back"], batch["sizes"], decoder.shape.window)
+    logits = decoder.logits(decoder.read(batch["tokens"], batch["places"], mask=apart))
     packed = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="sum")
+    packed.backward()
+    found = [parameter.grad.clone() for parameter in decoder.parameters()]
+    decoder.zero_grad()
     alone = sum(
         torch.nn.functional.cross_entropy(
             decoder(torch.tensor([[*asked, *written]]))[0, len(asked) - 1 : -1], torch.tensor(written), reduction="sum"
         )
         for asked, written in pairs
     )
+    alone.backward()
     torch.testing.assert_close(packed, alone, atol=1e-4, rtol=1e-5)
+    for one, parameter in zip(found, decoder.parameters(), strict=True):
+        torch.testing.assert_close(one, parameter.grad, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("window", [0, 3])

@@ -25,6 +25,12 @@ def pretrain(
         str | None, typer.Option(help="characters, bytes or bpe; chosen by the length of the text when left out.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="Column of text of a table; found by itself when left out.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Decoder that goes on learning; left out, it begins from nothing.")
+    ] = None,
+    replay: Annotated[
+        str | None, typer.Option(help="Older text that the base reads along, so that less of it is forgotten.")
+    ] = None,
     time_limit: flags.TimeLimit = None,
     name: flags.Name = None,
     out: flags.Out = Path("runs"),
@@ -33,13 +39,13 @@ def pretrain(
     resume: flags.Resume = None,
     as_json: flags.Json = False,
 ) -> None:
-    """Train a text-generation base from nothing, of the size that fits the time, on your own text."""
+    """Train a text-generation base on your own text: from nothing, of the size that fits the time, or going on from a base."""
     from honed.verbs.pretrain import pretrain as learn
 
     begin, console = clock.time(), edge.err() if as_json else edge.out()
     try:
         result = learn(
-            data, tokenizer=tokenizer, text=text, time_limit=time_limit, name=name, out=out, config=config,
+            data, tokenizer=tokenizer, text=text, base=base, replay=replay, time_limit=time_limit, name=name, out=out, config=config,
             settings=edge.settings_of(changes or []), resume=resume, progress=edge.bars(), on_choices=_printer(console),
         )  # fmt: skip
     except KeyboardInterrupt:

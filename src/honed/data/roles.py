@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from honed.data.chats import CHOSEN, OTHER
 from honed.data.picture_paths import hold_pictures, there
 from honed.data.table import Roles, Table
 from honed.errors import DataError
@@ -157,6 +158,8 @@ def _apart(table: Table) -> dict[str, str]:
         name: "it says which rows are for training and which for the test" for name in table.names if name == "part"
     }
     found = found if table.reading.get("parts") == "given" else {}
+    if {CHOSEN, OTHER} <= set(table.names):
+        found[OTHER] = "it holds the texts that were preferred less than those chosen"
     told = "it holds the boxes and outlines of objects, which are to be found"
     return {**found, **{name: told for name in table.names if holds_objects(table, name)}}
 
@@ -187,6 +190,8 @@ def answer_kind(table: Table, roles: Roles) -> str:
 def _is_written(table: Table, name: str, roles: Roles) -> bool:
     """True for running text beside text, nearly every row another; or where the name says so."""
     look = _look(table, name)
+    if name == CHOSEN and OTHER in table.names and roles.text:
+        return True
     if not roles.text or not look.texty:
         return False
     return _words(name) in WRITTEN_NAMES or look.distinct >= MOSTLY_DIFFERENT * look.present
@@ -235,6 +240,9 @@ def _words(name: str) -> str:
 def _target(looks: dict[str, _Look], free: list[str], reasons: dict[str, str]) -> tuple[str | None, tuple[str, ...]]:
     """By name first; else the one column that has few distinct values, or numbers beside texts. Where several could be
     it, none is taken and all are named."""
+    if CHOSEN in looks and OTHER in looks and CHOSEN in free:
+        reasons[CHOSEN] = "its texts were preferred to others"
+        return CHOSEN, ()
     by_name = [name for name in free if _words(name) in TARGET_NAMES and looks[name].distinct >= 1]
     if by_name:
         best = min(by_name, key=lambda name: TARGET_NAMES.index(_words(name)))

@@ -16,6 +16,7 @@ from honed.networks.decoders.quick import fastest_float32, quicken
 from honed.networks.decoders.shape import Shape
 from honed.networks.precision import GAIN, autocast, bf16_possible
 from honed.pretraining.packing import arrangement
+from honed.pretraining.shards import BOUNDARY
 
 PEAK_SIDE = 1024
 """Rows and columns of the matrices whose product shows what the processor can do."""
@@ -36,10 +37,18 @@ class Learner:
         "fp32" or "bf16": the format of products; weights, sums and everything else stay in float32.
     compiled : bool
         torch compiles what lies between tokens and loss.
+    context : int
+        Tokens of a row; 0 for all that it can read.
+    boundary : int
+        The token with which documents begin.
     """
 
-    def __init__(self, shape: Shape, precision: str, device: str, seed: int, compiled: bool = False) -> None:
+    def __init__(
+        self, shape: Shape, precision: str, device: str, seed: int, compiled: bool = False, *, context: int = 0,
+        boundary: int = BOUNDARY,
+    ) -> None:  # fmt: skip
         torch.manual_seed(seed)
+        self.context, self.boundary = context or shape.context, boundary
         self.network, self.device, self.precision = Decoder(shape), device, precision
         self.network.to(device)
         if device == "cpu":
@@ -50,7 +59,7 @@ class Learner:
         """Loss of every token of rows (n, context + 1) but the first of each, (n, context), in nats."""
         rows = rows.to(self.device)
         tokens, wanted = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
-        places, mask = arrangement(tokens)
+        places, mask = arrangement(tokens, self.boundary)
         losses = self._losses if torch.is_grad_enabled() else self._plain  # held-out rows come in other numbers
         with self._format():
             return losses(tokens, wanted, places, mask)
@@ -83,7 +92,7 @@ def judge(learner: Learner, stream: Any, at_once: int = 64, most_rows: int | Non
     The stream is cut into rows of one context, every token is predicted once from what stands before it in its row and
     its document. With ``most_rows`` only that many rows, evenly spread, are read.
     """
-    context = learner.network.shape.context
+    context = learner.context
     starts = list(range(0, max(1, len(stream) - 1), context))
     if most_rows and len(starts) > most_rows:
         starts = [starts[i * len(starts) // most_rows] for i in range(most_rows)]

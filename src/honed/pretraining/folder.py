@@ -12,8 +12,9 @@ from honed.errors import BundleError
 from honed.files import read_json, whole_folder
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.hub_names import from_hub
-from honed.networks.decoders.loading import save_network
+from honed.networks.decoders.loading import save_decoder, save_network
 from honed.networks.decoders.shape import shape_of
+from honed.networks.decoders.vocabulary import Vocabulary
 from honed.pretraining.shards import BOUNDARY
 from honed.pretraining.tokenizer import save_tokenizer
 
@@ -21,8 +22,12 @@ ALIKE = 1e-4
 """Largest difference of a logit after reading back, relative to the largest."""
 
 
-def write_folder(target: Path, network: Decoder, tokenizer: Any, card: str) -> None:
+def write_folder(
+    target: Path, network: Decoder, tokenizer: Any, card: str, vocabulary: Vocabulary | None = None
+) -> None:
     """Write config, weights, tokenizer and card, read them back, and let them take the place of what was there.
+
+    ``vocabulary`` is that of the base which went on learning.
 
     Raises
     ------
@@ -30,8 +35,11 @@ def write_folder(target: Path, network: Decoder, tokenizer: Any, card: str) -> N
         What was written computes something else.
     """
     with whole_folder(target) as folder:
-        save_network(network, folder, begin=BOUNDARY, ends=BOUNDARY, dtype="float32")
-        save_tokenizer(tokenizer, folder, network.shape.context)
+        if vocabulary is not None:
+            save_decoder(network, vocabulary, folder)
+        else:
+            save_network(network, folder, begin=BOUNDARY, ends=BOUNDARY, dtype="float32")
+            save_tokenizer(tokenizer, folder, network.shape.context)
         (folder / "README.md").write_text(card, encoding="utf-8")
         _compare(folder, network)
 

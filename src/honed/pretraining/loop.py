@@ -16,6 +16,7 @@ import torch
 
 from honed.errors import RunError
 from honed.files import write_json
+from honed.networks.decoders.loading import Loaded
 from honed.pretraining.curve import Curve, read_curve
 from honed.pretraining.engine import Learner, judge
 from honed.pretraining.folder import write_folder
@@ -56,17 +57,22 @@ class Training:
         The text of the model's README, from (step, held-out loss).
     deadline : float, optional
         ``time.monotonic()`` value at which it must have ended.
+    base : Loaded, optional
+        The decoder that goes on learning.
     """
 
     def __init__(
         self, plan: Plan, folder: Path, train: Stream, validation: Stream, tokenizer: Any, *,
-        card: Callable[[int, float], str], deadline: float | None = None,
+        card: Callable[[int, float], str], deadline: float | None = None, base: Loaded | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.folder, self.validation, self.tokenizer = plan, folder, validation, tokenizer
         self.card, self.deadline = card, deadline
         self.learner: Learner = plan.learner()
+        if base is not None:
+            self.learner.network.load_state_dict(base.network.state_dict())
+        self.vocabulary = base.vocabulary if base is not None else None
         self.optimizers: Optimizers = plan.optimizers(self.learner)
-        self.rows = Rows(train, int(plan.shape["context"]), plan.seed)
+        self.rows = Rows(train, plan.row, plan.seed)
         found = load_checkpoint(folder / CHECKPOINT, self.learner.network, self.optimizers)
         self.state = State(**found) if found else State(0, plan.steps)
         self.curve: Curve = read_curve(folder / METRICS, self.state.step)
@@ -150,13 +156,18 @@ class Training:
         say(f"step {state.step:,} of {state.steps:,}: held-out loss {loss:.3f}, for example {text[:60]!r}")
         if loss < state.best_loss:
             state.best_loss, state.best_step = loss, state.step
-            write_folder(self.folder / "model", self.learner.network, self.tokenizer, self.card(state.step, loss))
+            self._write(state.step, loss)
         write_json(self.folder / SAMPLES, state.samples)
+
+    def _write(self, step: int, loss: float) -> None:
+        write_folder(
+            self.folder / "model", self.learner.network, self.tokenizer, self.card(step, loss), self.vocabulary
+        )
 
     def _stop(self) -> None:
         if not (self.folder / "model" / "config.json").exists():
             loss, _ = judge(self.learner, self.validation, most_rows=self.plan.judged_rows)
-            write_folder(self.folder / "model", self.learner.network, self.tokenizer, self.card(self.state.step, loss))
+            self._write(self.state.step, loss)
         self.save()
         raise Stopped
 

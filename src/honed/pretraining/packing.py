@@ -47,12 +47,12 @@ class Rows:
         return self.stream.piece(self._offset + int(self._order[place]) * self.context, self.context + 1)
 
 
-def arrangement(tokens: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def arrangement(tokens: Tensor, boundary: int = BOUNDARY) -> tuple[Tensor | None, Tensor | None]:
     """Places of tokens (n, t) within their documents and the mask (n, 1, t, t) that keeps documents apart.
 
     Both None where no document begins within a row, which then costs nothing.
     """
-    starts = tokens == BOUNDARY
+    starts = tokens == boundary
     starts[:, 0] = False
     if not bool(starts.any()):
         return None, None

@@ -18,6 +18,7 @@ from honed.networks.precision import bf16_possible
 from honed.pretraining import engine
 from honed.pretraining.optimizer import Optimizers, make_optimizers
 from honed.pretraining.settings import LearningConfig, PretrainConfig
+from honed.pretraining.shards import BOUNDARY
 from honed.pretraining.size import LADDER, Size, choose_size, shape_of_size, working_parameters
 from honed.wording import number
 
@@ -57,10 +58,15 @@ class Plan:
     judged_rows: int
     prompt: str
     peak_flops: float
+    context: int = 0
+    boundary: int = BOUNDARY
 
     def learner(self) -> engine.Learner:
         """A fresh decoder, the same for the same seed."""
-        return engine.Learner(Shape(**self.shape), self.precision, self.device, self.seed, self.compiled)
+        return engine.Learner(
+            Shape(**self.shape), self.precision, self.device, self.seed, self.compiled, context=self.context,
+            boundary=self.boundary,
+        )  # fmt: skip
 
     def optimizers(self, learner: engine.Learner) -> Optimizers:
         """Fresh optimizers of it."""
@@ -71,8 +77,13 @@ class Plan:
         )  # fmt: skip
 
     @property
+    def row(self) -> int:
+        """Tokens of a row."""
+        return self.context or int(self.shape["context"])
+
+    @property
     def step_tokens(self) -> int:
-        return self.rows * int(self.shape["context"])
+        return self.rows * self.row
 
 
 def time_for_learning(limit: float, begin: float) -> float:

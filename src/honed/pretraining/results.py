@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from honed.evaluation.results import Choice
@@ -25,6 +25,8 @@ class PretrainReport:
     peak_flops : float
         Operations a second of a large matrix product, timed on this machine at the beginning.
     curve : list of (step, loss, held-out loss or None)
+    changes : list of (text, loss before, loss after, tokens)
+        Of a base that went on learning: held-out loss of the new text, and of what it knew before, whose rise is what it forgot.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PretrainReport:
     curve: list[tuple[int, float, float | None]]
     samples: list[dict[str, Any]]
     versions: dict[str, str]
+    changes: list[tuple[str, float, float, int]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain JSON types."""

@@ -24,6 +24,10 @@ class TextConfig:
         0, "made-up sentences with a random number that are mixed into the text, so that evaluate can tell how much is remembered",
         low=0, high=1000,
     )  # fmt: skip
+    replay: str | None = setting(None, "older text that a base goes on reading, so that less of it is forgotten")
+    replay_share: float = setting(
+        0.2, "share of older text in what is learnt; 0 only measures what is forgotten of it", low=0.0, high=0.9
+    )
 
 
 @dataclass
@@ -75,6 +79,7 @@ class LearningConfig:
 class PretrainConfig:
     """Settings of one pre-training."""
 
+    base: str | None = setting(None, "decoder that goes on learning: a folder, file or name; none begins from nothing")
     data: TextConfig = field(default_factory=TextConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     shape: ShapeConfig = field(default_factory=ShapeConfig)

@@ -47,11 +47,13 @@ class _Writer:
 
 
 def write_shards(
-    target: Path, pieces: Iterable[tuple[bool, Piece]], tokenizer: Any, facts: dict[str, Any], *, size: int = SHARD
-) -> None:
+    target: Path, pieces: Iterable[tuple[bool, Piece]], tokenizer: Any, facts: dict[str, Any], *, size: int = SHARD,
+    between: tuple[int, ...] = (BOUNDARY,),
+) -> None:  # fmt: skip
     """Write ``train-*.npy``, ``validation-*.npy`` and ``index.json``, whole or not at all.
 
-    Every document begins with the boundary token, and one more ends each part, so that the end of a document can be learnt.
+    Every document begins with the last of the tokens ``between``, the first of them ends it, in each part the last document too, so
+    that the end of a document can be learnt.
     """
     kind = np.uint16 if tokenizer.get_vocab_size() <= 1 << 16 else np.uint32
     with whole_folder(target) as folder:
@@ -65,10 +67,12 @@ def write_shards(
 
         for tokens in encode_all(tokenizer, texts()):
             held, piece = order.pop(0)
-            parts[held].add([BOUNDARY, *tokens] if piece.begins else tokens)
-            parts[held].n_bytes += len(piece.text.encode("utf-8", "replace"))
+            part = parts[held]
+            before = (between if part.count or part.files else between[-1:]) if piece.begins else ()
+            part.add([*before, *tokens])
+            part.n_bytes += len(piece.text.encode("utf-8", "replace"))
         for part in parts.values():
-            part.add([BOUNDARY])
+            part.add([between[0]])
             part.close()
         index = {part.part: {"shards": part.files, "bytes": part.n_bytes} for part in parts.values()}
         write_json(folder / "index.json", {**facts, **index})

@@ -42,6 +42,12 @@ def print_pretraining(console: Console, report: PretrainReport, folder: Path) ->
     console.print(f"on {report.n_validation_tokens:,} tokens; {report.held_out}", style="dim", markup=False)
     speed = f"{report.tokens_per_s:,.0f} tokens a second, model FLOPs utilisation {figure(report.utilisation, '%')}"
     console.print(f"{report.steps:,} steps, {speed}", markup=False)
+    if report.changes:
+        heading(console, "What changed: held-out loss, nats a token")
+        changed = grid_of(("", "left"), ("before", "right"), ("after", "right"), ("tokens", "right"))
+        for text, before, after, count in report.changes:
+            changed.add_row(escape(text), f"{before:.3f}", f"{after:.3f}", f"{count:,}")
+        console.print(changed)
     if report.samples:
         heading(console, "It writes")
         console.print(report.samples[-1]["text"], markup=False, style="dim")

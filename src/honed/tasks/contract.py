@@ -88,7 +88,8 @@ class Network(Protocol):
     # long; ``activation_bytes(length)``, the memory one example needs in training; ``norms_learn``, set before training;
     # ``usual_epochs(n)``, passes over n examples; ``usual_average``, the share of all steps that a moving average of its
     # weights looks back, where it gains by one; ``natural_rate`` and ``natural_head_rate``, its highest learning rates;
-    # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU.
+    # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU; ``told(encoded, target)``, a row in words as it is
+    # learnt from, shown before a run so that a wrong one is seen.
 
 
 class Predictor(Protocol):
@@ -283,6 +284,10 @@ class Task(ABC):
         """The network as it is, given rows with their targets to go by, ``n`` for each input (0: as many as are of use); None
         where it cannot make use of them."""
         return None
+
+    def prefers(self, problem: Problem) -> bool:
+        """Whether targets know what they were preferred to (``target.rejected``), so that a network can be tuned to preferences."""
+        return False
 
     def label_inputs(self, problem: Problem) -> list[Input] | None:
         """An input for each label that says what the label means, such as its name; None where nothing does."""

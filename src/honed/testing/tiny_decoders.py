@@ -25,6 +25,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "gpt_neo": {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]],
                 "max_position_embeddings": 128, "window_size": 16},
     "phi": {**_LLAMA, "num_key_value_heads": 4},
+    "gptj": {"n_positions": 128, "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
+    "gemma": {**_LLAMA, "head_dim": 8},
 }  # fmt: skip
 """Sizes by ``model_type``."""
 

@@ -18,8 +18,8 @@ STATE, TENSORS = "state.json", "tensors.safetensors"
 def save_checkpoint(
     folder: Path, network: Any, optimizer: Any, state: dict[str, Any], average: Average | None = None
 ) -> None:
-    """Weights, their moving average, optimizer moments, random state and ``state`` (plain JSON), whole or not at all."""
-    tensors = {f"w.{name}": value for name, value in network.state_dict().items()}
+    """Weights that learn, their moving average, optimizer moments, random state and ``state`` (plain JSON), whole or not at all."""
+    tensors = {f"w.{name}": value for name, value in learning_state(network).items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors.update({f"o.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()})
     if average:
@@ -45,7 +45,7 @@ def load_checkpoint(
     if not has_checkpoint(folder):
         return None
     tensors = load_file(folder / TENSORS)
-    network.load_state_dict({name[2:]: value for name, value in tensors.items() if name.startswith("w.")})
+    restore(network, {name[2:]: value for name, value in tensors.items() if name.startswith("w.")})
     if average and "averaged" in tensors:
         average.n = int(tensors["averaged"])
         for name, kept in average.kept.items():
@@ -71,6 +71,18 @@ def _lay_out(moments: dict[int, dict[str, torch.Tensor]], optimizer: Any) -> Non
                 found[key] = torch.empty_like(parameters[index], dtype=value.dtype).copy_(value)
 
 
+def learning_state(network: Any) -> dict[str, torch.Tensor]:
+    """What training can change: all that a network saves but frozen weights, which are much where adapters train."""
+    kept = network.state_dict(keep_vars=True)
+    frozen = {name for name, value in kept.items() if isinstance(value, torch.nn.Parameter) and not value.requires_grad}
+    return {name: value.detach() for name, value in kept.items() if name not in frozen}
+
+
 def snapshot(network: Any) -> dict[str, torch.Tensor]:
-    """A copy of all weights in memory."""
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+    """A copy in memory of what training can change."""
+    return {name: value.clone() for name, value in learning_state(network).items()}
+
+
+def restore(network: Any, kept: dict[str, torch.Tensor]) -> None:
+    """Put what :func:`snapshot` copied back; frozen weights stay as they are."""
+    network.load_state_dict(kept, strict=False)

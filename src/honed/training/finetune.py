@@ -16,7 +16,7 @@ from honed.networks.lora import linear_layers
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
-from honed.training.checkpoint import has_checkpoint
+from honed.training.checkpoint import has_checkpoint, restore
 from honed.training.loop import Plan, Trace, train
 from honed.training.measure import utility
 from honed.training.recipe import Recipe, probe_head, with_head
@@ -92,7 +92,7 @@ class FineTuneRecipe(Recipe):
                 step=step,
             )
         if trace.best_weights is not None:
-            network.load_state_dict(trace.best_weights)
+            restore(network, trace.best_weights)
         if tag == HELD_OUT and plan.average:
             _tell_average(session, trace)
         if tag == HELD_OUT and not session.remember("lora", lambda: False):

@@ -18,11 +18,12 @@ from honed.training.candidate import Candidate, saved
 from honed.training.contrastive import ContrastiveRecipe
 from honed.training.finetune import HELD_OUT, FineTuneRecipe
 from honed.training.measure import estimate, utility
+from honed.training.preference import PreferenceRecipe
 from honed.training.recipe import BaselineRecipe, FewShotRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
 from honed.training.session import Part, Session, joined
 from honed.training.soup import SoupRecipe, mixed
 
-ORDER = ("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "soup")
+ORDER = ("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "preference", "soup")
 
 
 @dataclass
@@ -113,7 +114,9 @@ def recipes(session: Session, ladder: Ladder):  # type: ignore[no-untyped-def]
         yield ContrastiveRecipe()
     if (head or facts.whole) and last >= 4:
         yield FineTuneRecipe(starts_from_head=head)
-    if head and last >= 5:
+    if session.task.prefers(session.problem) and last >= 5:
+        yield PreferenceRecipe(_predictor(ladder, "fine-tune"))
+    if head and last >= 6:
         yield SoupRecipe(_predictor(ladder, "probe"), _predictor(ladder, "fine-tune"))
 
 

@@ -26,7 +26,7 @@ from honed.progress import Progress, Silent
 from honed.report.html import run_page
 from honed.tasks.contract import Array, Predictions, Predictor
 from honed.training.candidate import Candidate
-from honed.training.ladder import Ladder, climb, refit_best
+from honed.training.ladder import ORDER, Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
 from honed.training.suspects import suspects
 from honed.verbs import package
@@ -191,14 +191,26 @@ def _session(
     inputs = prepared.task.inputs(prepared.table, prepared.problem)
     train, validation = make_parts(inputs, prepared.targets, prepared.split.train, prepared.split.validation)
     limit = config.training.time_limit_s
-    begin_run(folder, state, config)
     session = Session(
         prepared.task, prepared.problem, prepared.settings, config, found, train, validation, folder,
         folds=1 if len(validation) else FOLDS, progress=progress,
         deadline=begin + limit * (1 - EVALUATION_SHARE) if limit else None,
     )  # fmt: skip
+    _meet_base(session)
+    begin_run(folder, state, config)
     _choices(session, prepared, yours)
     return session
+
+
+def _meet_base(session: Session) -> None:
+    """Open the base before anything is climbed, so that one that does not do is refused at once and nothing is left behind; and
+    show what is learnt of a row, where a network can tell."""
+    if session.base is None or session.config.training.stop_after == ORDER[0]:
+        return
+    network = session.frozen_network()
+    told = getattr(network, "told", None)
+    if told is not None and len(session.train):
+        session.progress.say(told(network.encode(session.train.inputs[:1])[0], session.train.targets[0]))
 
 
 def _choices(session: Session, prepared: Prepared, yours: set[str]) -> None:

@@ -1,21 +1,23 @@
-"""``pretrain``: a text-generation base from nothing, on one's own text."""
+"""``pretrain``: a text-generation base from nothing, or from one that goes on learning, on one's own text."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time as clock
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from honed.config import flatten, load, override
-from honed.data.documents import Corpus, open_corpus
-from honed.errors import DataError
+from honed.data.documents import Corpus, Piece, open_corpus
+from honed.errors import ConfigError, DataError, ZooError
 from honed.evaluation.results import Choice
 from honed.files import read_json, whole_file, whole_folder, write_json
+from honed.networks.decoders.loading import Loaded, load_decoder
 from honed.pretraining.canaries import keep_canaries, make_canaries, mixed_in
+from honed.pretraining.continued import OWN, between, loss_of_rows, own_rows, planner_of, with_replay
 from honed.pretraining.engine import judge
 from honed.pretraining.folder import read_folder
 from honed.pretraining.loop import CHECKPOINT, Training
@@ -31,11 +33,12 @@ from honed.report.pretraining import card_of, pretraining_page
 from honed.verbs import package
 from honed.verbs.finetune import limit_of
 from honed.verbs.run_folder import RunState, begin_run, held, open_run, read_state, run_name
+from honed.zoo.resolve import resolve
 
 DEFAULT_S = 600.0
 SHORT = 300_000
 """Characters below which characters are the better tokens."""
-SHARDS, PLAN, TOKENIZER = "shards", "plan.json", "tokenizer"
+SHARDS, OLDER, PLAN, TOKENIZER = "shards", "older", "plan.json", "tokenizer"
 
 
 @dataclass
@@ -56,6 +59,8 @@ def pretrain(
     *,
     tokenizer: str | None = None,
     text: str | None = None,
+    base: str | Path | None = None,
+    replay: str | Path | None = None,
     time_limit: str | float | None = None,
     name: str | None = None,
     out: str | Path = "runs",
@@ -65,7 +70,7 @@ def pretrain(
     progress: Progress | None = None,
     on_choices: Callable[[list[Choice]], None] | None = None,
 ) -> PretrainResult:
-    """Train a decoder of the size that fits the time, from nothing, on a text.
+    """Train a decoder of the size that fits the time, from nothing, on a text; or go on with one that has learnt before.
 
     Parameters
     ----------
@@ -75,6 +80,10 @@ def pretrain(
         "characters", "bytes" or "bpe"; chosen by the length of the text when left out.
     text : str
         Column of text of a table; found by itself when left out.
+    base : str or path
+        A decoder that goes on learning, of a family that our own module computes. Its tokenizer and size stay as they are.
+    replay : path
+        Older text, of which some is read along so that less of it is forgotten; how much is forgotten is told.
     time_limit : str or float
         Seconds, or "90s", "10m", "1.5h", for everything; ten minutes when neither it nor ``training.steps`` is given.
     settings : dict
@@ -97,11 +106,18 @@ def pretrain(
     elif data is None:
         raise DataError("D001", "No data was given.", "Name a text file, or --resume a run.")
     else:
-        named = {"tokenizer.kind": tokenizer, "data.text": text}
+        named = {
+            "tokenizer.kind": tokenizer, "data.text": text, "base": str(base) if base else None,
+            "data.replay": str(Path(replay).absolute()) if replay else None,
+        }  # fmt: skip
     limit = limit_of(time_limit)
     settings = {**{key: value for key, value in named.items() if value}, **(settings or {}), **limit}
     tree: PretrainConfig = load(Path(config), PretrainConfig) if config else PretrainConfig()
     yours = override(tree, settings)
+    known = _base_of(tree, yours, progress)
+    older = (
+        open_corpus(tree.data.replay, column=tree.data.text, divided=tree.data.documents) if tree.data.replay else None
+    )
     corpus = open_corpus(data, column=tree.data.text, divided=tree.data.documents)
     kept = {key: value for key, value in settings.items() if key != "training.time_limit_s"}
     path = str(Path(data).absolute())
@@ -110,8 +126,30 @@ def pretrain(
     seconds = tree.training.time_limit_s or (None if tree.training.steps or resume else DEFAULT_S)
     with held(folder):
         begin_run(folder, state, tree)
-        run = _Run(corpus, tree, yours, folder, state, begin, seconds, progress)
+        run = _Run(corpus, tree, yours, folder, state, begin, seconds, progress, known, older)
         return run.finish(on_choices)
+
+
+def _base_of(tree: PretrainConfig, yours: set[str], progress: Progress) -> Loaded | None:
+    """The decoder that goes on learning. Raises ZooError [Z046] for one that our own module does not compute."""
+    if tree.base is None:
+        if tree.data.replay:
+            raise ConfigError(
+                "C003", "Older text was given, but no base that has read it.", "Name the base with --base."
+            )
+        return None
+    fixed = sorted(
+        yours & {"tokenizer.kind", "tokenizer.size", "shape.kind", "shape.width", "shape.layers", "shape.heads"}
+    )
+    if fixed:
+        raise ConfigError(
+            "C003", f"{fixed[0]} cannot be set where a base goes on learning.", "Leave it out, or the base."
+        )
+    found = load_decoder(resolve(tree.base, kind="decoder", progress=progress).folder)
+    if found.shape is None:
+        seen = f"The base {tree.base} is of a family that Honed fine-tunes but does not pre-train."
+        raise ZooError("Z046", seen, "Take GPT-2, Llama, Mistral or Qwen, or fine-tune it on rows.")
+    return found
 
 
 @dataclass
@@ -124,6 +162,8 @@ class _Run:
     begin: float
     limit: float | None
     progress: Progress
+    base: Loaded | None = None
+    older: Corpus | None = None
 
     def finish(self, on_choices: Callable[[list[Choice]], None] | None) -> PretrainResult:
         """All that is left to do, from what lies in the folder."""
@@ -132,22 +172,26 @@ class _Run:
         tokenizer = open_tokenizer(self.folder / TOKENIZER)
         train, validation = (open_stream(self.folder / SHARDS, part) for part in ("train", "validation"))
         plan, choices = self._plan(tokenizer.get_vocab_size(), len(train))
+        before = self._forgotten(plan, "before")
         if on_choices:
             on_choices(choices)
         left = time_for_learning(self.limit, self.begin) * 0.97 if self.limit else math.inf
         training = Training(
             plan, self.folder, train, validation, tokenizer, card=self._card(plan),
-            deadline=clock.monotonic() + left if self.limit else None,
+            deadline=clock.monotonic() + left if self.limit else None, base=self.base,
         )  # fmt: skip
         with self.progress.step("learning", total=training.state.steps) as step:
             training.run(step, self.progress.say)
         report = self._report(plan, choices, training, tokenizer)
+        if before:
+            after = self._forgotten(plan, "after")
+            report.changes.extend((name, loss, after[name][0], count) for name, (loss, count) in before.items())
         write_json(self.folder / "report.json", report.as_dict())
         with whole_file(self.folder / "report.html") as temporary:
             temporary.write_text(pretraining_page(report), encoding="utf-8")
         self.state.finished = True
         self.state.save(self.folder)
-        for scrap in (CHECKPOINT, SHARDS, TOKENIZER):
+        for scrap in (CHECKPOINT, SHARDS, OLDER, TOKENIZER):
             shutil.rmtree(self.folder / scrap, ignore_errors=True)
         return PretrainResult(report, self.folder)
 
@@ -156,6 +200,9 @@ class _Run:
         with self.progress.step("reading the text"):
             found = survey(self.corpus, self.corpus.source.name)
             parts = hold_out(found, self.config.data.validation)
+        if self.base is not None:
+            self._prepare_more(found, parts)
+            return
         kind, why = self._tokenizer_kind(found)
         learnt = (piece.text for is_held, piece in divided(self.corpus, parts) if not is_held)
         size = self.config.tokenizer.size or pairs_for(found.n_characters)
@@ -164,13 +211,55 @@ class _Run:
         with whole_folder(self.folder / TOKENIZER) as place:
             save_tokenizer(tokenizer, place, 0)
         with self.progress.step("writing tokens"):
-            planted, seed = self.config.data.canaries, self.config.training.seed
-            pieces = divided(self.corpus, parts)
-            if planted:
-                canaries = make_canaries(planted, seed)
-                keep_canaries(self.folder, canaries)
-                pieces = mixed_in(pieces, canaries, len(found.lengths), seed)
+            pieces = self._planted(divided(self.corpus, parts), found)
             write_shards(self.folder / SHARDS, pieces, tokenizer, self._facts(found, parts, kind, why))
+
+    def _planted(self, pieces: Iterable[tuple[bool, Piece]], found: Survey) -> Iterable[tuple[bool, Piece]]:
+        """The pieces, with made-up sentences between them where those are wanted."""
+        n, seed = self.config.data.canaries, self.config.training.seed
+        if not n:
+            return pieces
+        canaries = make_canaries(n, seed)
+        keep_canaries(self.folder, canaries)
+        return mixed_in(pieces, canaries, len(found.lengths), seed)
+
+    def _prepare_more(self, found: Survey, parts: HeldOut) -> None:
+        """The base's own tokenizer, and shards of the new text with some of the older between."""
+        assert self.base is not None
+        core, marks = self.base.vocabulary.core, between(self.base.vocabulary)
+        with whole_folder(self.folder / TOKENIZER) as place:
+            core.save(str(place / "tokenizer.json"))
+        pieces = self._planted(divided(self.corpus, parts), found)
+        if self.older is not None:
+            held = hold_out(survey(self.older, self.older.source.name), self.config.data.validation)
+            older = (piece for is_held, piece in divided(self.older, held) if not is_held)
+            judged = ((True, piece) for is_held, piece in divided(self.older, held) if is_held)
+            write_shards(self.folder / OLDER, judged, core, {}, between=marks)
+            pieces = with_replay(pieces, older, self.config.data.replay_share)
+        facts = self._facts(found, parts, "the base's", "it stays as it is")
+        with self.progress.step("writing tokens"):
+            write_shards(self.folder / SHARDS, pieces, core, facts, between=marks)
+
+    def _forgotten(self, plan: Plan, when: str) -> dict[str, tuple[float, int]]:
+        """Held-out loss of the new text and of what was known before, by the base or by what became of it; nothing without a base."""
+        if self.base is None:
+            return {}
+        kept = self.folder / f"{when}.json"
+        if kept.exists():
+            return {name: (loss, count) for name, (loss, count) in read_json(kept).items()}
+        learner = plan.learner()
+        learner.network.load_state_dict(self.base.network.state_dict())
+        own = own_rows(learner, plan.seed) if self.older is None else None
+        if when == "after":
+            learner.network.load_state_dict(read_folder(self.folder / "model").state_dict())
+        with self.progress.step(f"held-out loss {when} learning"):
+            found = {"the new text": judge(learner, open_stream(self.folder / SHARDS, "validation"))}
+            if own is not None:
+                found[OWN] = loss_of_rows(learner, own)
+            else:
+                found["the older text"] = judge(learner, open_stream(self.folder / OLDER, "validation"))
+        write_json(kept, found)
+        return found
 
     def _tokenizer_kind(self, found: Survey) -> tuple[str, str]:
         if self.config.tokenizer.kind != "auto":
@@ -191,7 +280,8 @@ class _Run:
         if path.exists():
             kept = read_json(path)
             return Plan(**kept["plan"]), [Choice(**choice) for choice in kept["choices"]]
-        planner = Planner(self.config, self.yours, n_tokens, text, self.limit, self.begin)
+        given = (self.config, self.yours, n_tokens, text, self.limit, self.begin)
+        planner = planner_of(given, self.base) if self.base is not None else Planner(*given)
         with self.progress.step("timing this machine"):
             plan = planner.make()
         choices = [*self._read_choices(n_tokens), *planner.choices]

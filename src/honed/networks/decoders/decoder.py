@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.shape import Shape
 
 
@@ -66,9 +67,13 @@ class Decoder(nn.Module):
         return self.logits(state[:, -1:] if last else state)
 
     def read(
-        self, tokens: Tensor, places: Tensor | None = None, *, mask: Tensor | None = None, memory: Memory | None = None
-    ) -> Tensor:
-        """What the last layer reads, (n, t, width); the parameters are those of :meth:`forward`."""
+        self, tokens: Tensor, places: Tensor | None = None, *, mask: Tensor | Apart | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:  # fmt: skip
+        """What the last layer reads, (n, t, width); the parameters are those of :meth:`forward`.
+
+        ``mask`` may also say that one row holds texts that are to be kept apart.
+        """
         if places is None:
             places = torch.arange(tokens.shape[1], device=tokens.device)[None]
         if mask is None and self.shape.window:
@@ -92,14 +97,14 @@ class Decoder(nn.Module):
         return found
 
     def _turn(self, places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of each place, (n or 1, 1, t, head width)."""
+        """Cosine and sine of each place, (n or 1, t, 1, head width)."""
         if self._turns is None or self._turns.device != places.device:
             width = self.shape.head_width
             pace = 1.0 / self.shape.theta ** (torch.arange(0, width, 2, device=places.device).float() / width)
             angle = torch.outer(torch.arange(self.shape.context, device=places.device).float(), pace)
             self._turns = torch.stack([angle.cos(), angle.sin()])
         cosine, sine = self._turns[:, places].to(dtype)
-        return torch.cat([cosine, cosine], dim=-1)[:, None], torch.cat([-sine, sine], dim=-1)[:, None]
+        return torch.cat([cosine, cosine], dim=-1)[:, :, None], torch.cat([-sine, sine], dim=-1)[:, :, None]
 
 
 class Block(nn.Module):
@@ -110,7 +115,7 @@ class Block(nn.Module):
         self.before_attention, self.before_feed = norm_of(shape), norm_of(shape)
         self.attention, self.feed = Attention(shape, layer), Feed(shape)
 
-    def forward(self, state: Tensor, turn: Any, mask: Tensor | None, memory: Memory | None) -> Tensor:
+    def forward(self, state: Tensor, turn: Any, mask: Tensor | Apart | None, memory: Memory | None) -> Tensor:
         """The stream (n, t, width), with what this block has to say added."""
         state = state + self.attention(self.before_attention(state), turn, mask, memory)
         return state + self.feed(self.before_feed(state))  # type: ignore[no-any-return]
@@ -128,15 +133,17 @@ class Attention(nn.Module):
         self.query_norm = nn.RMSNorm(self.width, eps=shape.epsilon) if shape.head_norm else None
         self.key_norm = nn.RMSNorm(self.width, eps=shape.epsilon) if shape.head_norm else None
 
-    def forward(self, state: Tensor, turn: Any, mask: Tensor | None, memory: Memory | None) -> Tensor:
+    def forward(self, state: Tensor, turn: Any, mask: Tensor | Apart | None, memory: Memory | None) -> Tensor:
         """What each token takes from those it may look at, (n, t, width)."""
         n, length, _ = state.shape
         queries, keys, values = self.qkv(state).view(n, length, -1, self.width).split(self.parts, dim=2)
         if self.query_norm is not None and self.key_norm is not None:
             queries, keys = self.query_norm(queries), self.key_norm(keys)
-        queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
         if turn is not None:
             queries, keys = turned(queries, *turn), turned(keys, *turn)
+        if isinstance(mask, Apart):
+            return self.out(mask.attend(queries, keys, values).reshape(n, length, -1))  # type: ignore[no-any-return]
+        queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
         if memory is not None:
             keys, values = memory.extended(self.layer, keys, values)
         shared = self.parts[0] != self.parts[1]
@@ -175,7 +182,7 @@ def norm_of(shape: Shape) -> nn.Module:
 
 
 def turned(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Queries or keys (n, heads, t, d) turned by their places: the first half of a head is the real, the second the imaginary part."""
+    """Queries or keys (n, t, heads, d) turned by their places: the first half of a head is the real, the second the imaginary part."""
     first, second = heads.chunk(2, dim=-1)
     return heads * cosine + torch.cat([second, first], dim=-1) * sine
 

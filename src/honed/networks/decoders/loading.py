@@ -77,6 +77,11 @@ def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None
     """Write our decoder and its tokenizer as a folder in hub format, which transformers opens as well."""
     folder.mkdir(parents=True, exist_ok=True)
     save_network(network, folder, begin=vocabulary.begin, ends=list(vocabulary.ends) or None)
+    save_vocabulary(vocabulary, folder)
+
+
+def save_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
+    """The tokenizer beside a model in hub format, with its special tokens and chat template."""
     vocabulary.core.save(str(folder / "tokenizer.json"))
     told: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
     if vocabulary.begin is not None:

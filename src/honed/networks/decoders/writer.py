@@ -15,9 +15,11 @@ from torch import nn
 
 from honed.errors import BundleError, ZooError
 from honed.files import read_json, write_json
+from honed.networks.decoders.apart import Apart
+from honed.networks.decoders.foreign import ForeignDecoder
 from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.layout import Layout
-from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
+from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder, save_vocabulary
 from honed.networks.decoders.recipe import writer_recipe
 from honed.networks.decoders.rows import NOTHING, laid
 from honed.networks.decoders.vocabulary import Vocabulary
@@ -28,6 +30,8 @@ FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
 RATE, SHARE = 1e-3, 0.75
 """Highest learning rate for a million parameters; share of the context that a written text may take."""
+MOST_TOLD = 1200
+"""Characters of a text that are shown."""
 SPARE = 1.5
 """Tokens that may be written, in tokens of the longest text that was learnt from."""
 
@@ -55,7 +59,9 @@ class Writer(nn.Module):
         self.backbone, self.vocabulary, self.layout = decoder, vocabulary, layout
         self.most_bytes, self.most_tokens = most_bytes, most_tokens
         shape = decoder.shape
-        decoder.config = SimpleNamespace(num_hidden_layers=shape.n_layers, hidden_size=shape.width)
+        self.foreign = isinstance(decoder, ForeignDecoder)
+        if not self.foreign:
+            decoder.config = SimpleNamespace(num_hidden_layers=shape.n_layers, hidden_size=shape.width)
 
     @classmethod
     def from_base(cls, folder: Path, layout: Layout, *, most_bytes: int, most_tokens: int = 0) -> Writer:
@@ -63,11 +69,10 @@ class Writer(nn.Module):
 
         Raises
         ------
-        ZooError [Z014, Z045]
-            An architecture that is not one of ours; a context too short for the texts; or as :func:`load_decoder`.
+        ZooError [Z045]
+            A context too short for the texts; or as :func:`load_decoder`.
         """
         loaded = load_decoder(folder)
-        _check(loaded, folder)
         vocabulary = loaded.vocabulary
         own = replace(layout, chat=vocabulary.chat is not None)
         rate = len(SAMPLE.encode()) / max(1, len(vocabulary.encode(SAMPLE, special=False)))
@@ -76,7 +81,7 @@ class Writer(nn.Module):
         if most > room and most_bytes / max(1.0, rate) > room:
             seen = f"The base reads {loaded.context} tokens at a time; the texts to be written have up to {most_bytes / rate:.0f}."
             raise ZooError("Z045", seen, "Take a base that reads more, or shorten the texts.")
-        return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
+        return cls(_decoder(loaded), vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
 
     @property
     def natural_rate(self) -> float:
@@ -137,14 +142,38 @@ class Writer(nn.Module):
     def collate_varied(
         self, encoded: Sequence[Encoded], targets: Array, rng: np.random.Generator
     ) -> tuple[Batch, Array]:
-        """The same for training: prompts with their texts, side by side in rows, and the tokens that are to be learnt."""
+        """The same for training: prompts with their texts, end to end in one row, and the tokens that are to be learnt."""
         pairs = zip(encoded, targets, strict=True)
         texts = [(row["tokens"], self.closed(text)[: self.context - len(row["tokens"])]) for row, text in pairs]
-        longest = max(sum(map(len, one)) for one in texts)
-        batch = laid(texts, min(self.context, 2 * longest))
+        batch = self.batch_of(texts)
         wanted = batch.pop("wanted")
         learnt = wanted != NOTHING
         return {**batch, "learnt": learnt}, wanted[learnt].numpy()
+
+    def batch_of(self, texts: Sequence[tuple[list[int], list[int]]]) -> Batch:
+        """Texts (asked, written) as training reads them, with ``wanted``, what is to be learnt."""
+        return self.backbone.padded(texts) if self.foreign else laid(texts)  # type: ignore[no-any-return]
+
+    def told(self, encoded: Encoded, target: Any) -> str:
+        """A row as it is learnt from, in words, taken from the very batch that training would get."""
+        room = self.context - len(encoded["tokens"])
+        batch = self.batch_of([(encoded["tokens"], self.closed(target)[:room])])
+        tokens, wanted = batch["tokens"][0], batch["wanted"][0]
+        learnt = wanted[wanted != NOTHING]
+        read = tokens[: len(tokens) - len(learnt)]
+        parts = [
+            f"A row as it is learnt from. Read only, {len(read)} tokens:", self._words(read),
+            f"Learnt, {len(learnt)} tokens:", self._words(learnt),
+        ]  # fmt: skip
+        if getattr(target, "rejected", None) is not None:
+            other = torch.tensor(self.closed(target.rejected)[:room])
+            parts += [f"Preferred less, {len(other)} tokens:", self._words(other)]
+        return "\n".join(parts)
+
+    def _words(self, tokens: torch.Tensor) -> str:
+        text = self.vocabulary.decode(tokens.tolist(), special=True)
+        shown = text if len(text) <= MOST_TOLD else f"{text[: MOST_TOLD // 2]} ... {text[-MOST_TOLD // 2 :]}"
+        return "\n".join(f"  | {line}" for line in shown.split("\n"))
 
     def closed(self, text: str) -> list[int]:
         """Tokens of a text with the end after it."""
@@ -154,11 +183,18 @@ class Writer(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Texts as packed rows (n, width); in training the logits (m, tokens) of the tokens that are to be learnt."""
         if "learnt" in batch:
-            state = self.backbone.read(batch["tokens"], batch["places"], mask=batch["mask"])
+            if self.foreign:
+                return self.backbone.logits_of(batch)  # type: ignore[no-any-return]
+            apart = Apart(batch["slots"], batch["back"], batch["sizes"], self.backbone.shape.window)
+            state = self.backbone.read(batch["tokens"], batch["places"], mask=apart)
             found: torch.Tensor = self.backbone.logits(state[batch["learnt"]])
             return found
         prompts = [row[:n].tolist() for row, n in zip(batch["tokens"], batch["lengths"].tolist(), strict=True)]
-        texts = continued(self.backbone, prompts, self.most_tokens, self.vocabulary.ends, self.context)
+        most, ends = self.most_tokens, self.vocabulary.ends
+        if self.foreign:
+            texts = self.backbone.continued(prompts, most, ends, self.context)
+        else:
+            texts = continued(self.backbone, prompts, most, ends, self.context)
         words = [self.vocabulary.decode(text.tokens) for text in texts]
         sure, ended = [text.sure for text in texts], [text.ended for text in texts]
         return torch.from_numpy(pack(words, self.n_outputs, sure, ended))
@@ -203,7 +239,11 @@ class Writer(nn.Module):
 
     def save(self, folder: Path) -> None:
         """A folder in hub format, and how rows become prompts."""
-        save_decoder(self.backbone, self.vocabulary, folder)
+        if self.foreign:
+            self.backbone.save(folder)
+            save_vocabulary(self.vocabulary, folder)
+        else:
+            save_decoder(self.backbone, self.vocabulary, folder)
         facts = {"layout": self.layout.as_dict(), "most_bytes": self.most_bytes, "most_tokens": self.most_tokens}
         write_json(folder / FACTS, facts)
 
@@ -219,10 +259,9 @@ def load_writer(folder: Path) -> Writer:
         ) from error
     layout = Layout.from_dict(facts["layout"])
     sizes = {"most_bytes": int(facts["most_bytes"]), "most_tokens": int(facts["most_tokens"])}
-    return Writer(loaded.network, loaded.vocabulary, layout, **sizes).eval()
+    return Writer(_decoder(loaded), loaded.vocabulary, layout, **sizes).eval()
 
 
-def _check(loaded: Loaded, folder: Path) -> None:
-    if loaded.shape is None:
-        seen = f"The model in {folder} can be asked, but is of no architecture that Honed trains."
-        raise ZooError("Z014", seen, "Choose GPT-2, Llama, Mistral or Qwen.")
+def _decoder(loaded: Loaded) -> Any:
+    """Our own module, or the model of transformers behind the same questions."""
+    return loaded.network if loaded.shape is not None else ForeignDecoder(loaded.network, loaded.context)

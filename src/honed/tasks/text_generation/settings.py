@@ -13,4 +13,6 @@ class TextGenerationConfig:
 
     instruction: str = setting("", "said to the model before every row")
     max_new_tokens: int = setting(0, "tokens written at most; 0 lets Honed choose from the texts", low=0, high=8192)
-    metric: str = setting("auto", "what decides", among=("auto", "exact_match", "chrf", "token_f1", "rouge_l"))
+    metric: str = setting(
+        "auto", "what decides", among=("auto", "exact_match", "chrf", "token_f1", "rouge_l", "preferred")
+    )

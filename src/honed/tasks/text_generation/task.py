@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from honed.data.chats import begins_with_role
+from honed.data.chats import CHOSEN, begins_with_role
 from honed.data.split import SplitHint
 from honed.data.table import Roles, Table, need_columns
 from honed.finding import Finding, stop_at_blockers
@@ -30,6 +30,7 @@ from honed.tasks.contract import (
 from honed.tasks.judging import Look
 from honed.tasks.text_generation import decisions, validate
 from honed.tasks.text_generation.judging import TextJudging
+from honed.tasks.text_generation.preferred import PREFERRED, REJECTED, with_rejected
 from honed.tasks.text_generation.sample import sample
 from honed.tasks.text_generation.scores import deciding, metrics_of
 from honed.tasks.text_generation.settings import TextGenerationConfig
@@ -66,6 +67,12 @@ class TextGeneration(Task):
         metric = deciding(texts) if config.metric == "auto" else config.metric
         extra = {"most_bytes": min(validate.LONG, int(SPARE * longest) + 8), "instruction": config.instruction}
         extra["messages"] = _are_chats(table, roles)
+        if _prefers(table, roles):
+            extra[REJECTED], metric = REJECTED, PREFERRED.name if config.metric == "auto" else metric
+            others = [text for text in table.texts(REJECTED) if text]
+            extra["most_bytes"] = max(
+                extra["most_bytes"], min(validate.LONG, max(len(text.encode()) for text in others))
+            )
         return Problem(self.name, "text", roles.text, roles.target, (), metric, extra)
 
     def validate(self, table: Table, roles: Roles, config: Any) -> list[Finding]:
@@ -89,7 +96,14 @@ class TextGeneration(Task):
             zip(table.column(problem.target), table.texts(problem.target), strict=True)
         ):
             found[row] = text if there is not None and text.strip() else None
-        return found
+        other = problem.extra.get(REJECTED)
+        if other is None:
+            return found
+        need_columns(table, [other], "which holds the texts that were preferred less")
+        return with_rejected(found, table.texts(other))
+
+    def prefers(self, problem: Problem) -> bool:
+        return REJECTED in problem.extra
 
     # --- models ---------------------------------------------------------------------------------------------------
     def baselines(self, problem: Problem, config: Any) -> list[Baseline]:
@@ -173,7 +187,10 @@ class TextGeneration(Task):
         return ANSWERS.strip()
 
     def metrics(self, problem: Problem) -> list[Metric]:
-        return metrics_of(problem.metric)
+        found = metrics_of(problem.metric)
+        if not self.prefers(problem):
+            return found
+        return [PREFERRED, *found] if problem.metric == PREFERRED.name else [*found, PREFERRED]
 
     def weighing(self, predictor: Predictor, problem: Problem) -> tuple[Any, Any] | None:
         from honed.tasks.text_generation.further import weighing
@@ -201,6 +218,12 @@ class TextGeneration(Task):
 
     def sample(self) -> Sample:
         return sample()
+
+
+def _prefers(table: Table, roles: Roles) -> bool:
+    """True where a column says which texts were preferred less than those of the target."""
+    named = REJECTED in table.names and roles.target == CHOSEN
+    return named and any(text.strip() for text in table.texts(REJECTED))
 
 
 def _are_chats(table: Table, roles: Roles) -> bool:

@@ -1,0 +1,61 @@
+"""Texts that were preferred to others: as targets, and as a figure of what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from honed.metrics import texts
+from honed.networks.decoders.written import texts_of
+from honed.tasks.answers import Array, Metric
+from honed.tasks.text_generation.scores import MeanLikeness
+
+REJECTED = "rejected"
+"""Column of the texts that were preferred less; the key of the problem's facts that names it."""
+
+
+class Preferred(str):
+    """A text that is wanted, which knows the one that it was preferred to; a plain text in all else."""
+
+    __slots__ = ("rejected",)
+    rejected: str
+
+    def __new__(cls, text: str, rejected: str) -> Preferred:
+        """The text itself."""
+        found = super().__new__(cls, text)
+        found.rejected = rejected
+        return found
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """What a copy is made of."""
+        return str(self), self.rejected
+
+
+class NearerPreferred(MeanLikeness):
+    """Share of written texts that are more like the preferred text than like the other (chrF); half for neither."""
+
+    def rows(self, targets: Array, given: Array) -> Array:
+        """1, a half or 0 for each row; a row that names no other text counts by how like it is."""
+        pairs = zip(targets, texts_of(given), strict=True)
+        return np.array([_nearer(wanted, text) for wanted, text in pairs], dtype=float)
+
+
+def _nearer(wanted: str, text: str) -> float:
+    other = getattr(wanted, REJECTED, None)
+    like = texts.chrf(str(wanted), text)
+    if other is None:
+        return like
+    unlike = texts.chrf(other, text)
+    return 0.5 if like == unlike else float(like > unlike)
+
+
+PREFERRED = Metric("preferred", "nearer to what is preferred", NearerPreferred(texts.chrf))
+
+
+def with_rejected(found: Array, rejected: Sequence[str]) -> Array:
+    """Targets that know what they were preferred to; those without another text are as good as missing."""
+    for row, other in enumerate(rejected):
+        if found[row] is not None:
+            found[row] = Preferred(found[row], other) if other.strip() else None
+    return found
