@@ -76,6 +76,17 @@ def test_labels_with_the_truth_beside_them(place: Path) -> None:
     ) == found["prediction"]  # fmt: skip
 
 
+def test_a_packaged_model_stands_beside_it(place: Path, bundle: Path) -> None:
+    """Its figure is that of its own answers; rows that it learnt from are told."""
+    words = ("--examples", "shots.csv", "--shots", "0", "--out", "b.csv", "--beside", str(bundle))
+    done = run(place, "base", "new.csv", *words)
+    right = sum(honed.predict(bundle, [row["text"]]) == [row["team"]] for row in new_rows(40))
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"{honed.Model.load(bundle).name}, by ")]
+    assert f"{100 * right / 40:.1f} %" in line and "says too much" not in done.stderr
+    write_csv(place / "learnt.csv", rows_of_sample()[24:])
+    assert "says too much" in run(place, "base", "learnt.csv", *words).stderr
+
+
 def test_fields_from_standard_input_to_json_lines(place: Path) -> None:
     schema = {
         "type": "object",
