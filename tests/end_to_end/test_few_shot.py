@@ -84,7 +84,9 @@ def test_a_packaged_model_stands_beside_it(place: Path, bundle: Path) -> None:
     (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"{honed.Model.load(bundle).name}, by ")]
     assert f"{100 * right / 40:.1f} %" in line and "says too much" not in done.stderr
     write_csv(place / "learnt.csv", rows_of_sample()[24:])
-    assert "says too much" in run(place, "base", "learnt.csv", *words).stderr
+    assert "says too much" in run(place, "base", "learnt.csv", *words, "--keep", "id").stderr
+    run(place, "base", "new.csv", "--examples", "shots.csv", "--shots", "0", "--out", "k.csv", "--keep", "id")
+    assert (place / "k.csv").read_text().startswith('"id","prediction",')
 
 
 def test_fields_from_standard_input_to_json_lines(place: Path) -> None:

@@ -21,7 +21,7 @@ from honed.data.write import RowWriter, open_writer
 from honed.prediction import Keep, probability_columns, with_columns
 from honed.progress import Progress, Silent, Step
 from honed.shots.beside import Beside
-from honed.shots.examples import Examples, Row, row_texts
+from honed.shots.examples import Examples, Row, is_key, row_texts
 from honed.shots.few_shot import Answers, FewShot
 from honed.shots.schema import column_of
 from honed.shots.truth import Line, Truth
@@ -146,7 +146,7 @@ def _answer(model: FewShot, table: Table, writer: RowWriter, keep: Keep, found: 
         found.answers.update(value for value in answers.values if value is not None)
     if truth is not None:
         truth.add(rows, table.column(model.examples.answer), answers.values, table)
-    kept = table.arrow if keep == "all" else table.arrow.select([])
+    kept = table.arrow if keep == "all" else table.arrow.select([n for n in table.names if keep == "id" and is_key(n)])
     writer.write(with_columns(kept, columns(model.examples, answers)))
 
 
