@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
 
 import honed
+from honed.cli.edge import run_safely
+from honed.cli.main import app
 from honed.testing.tiny_decoders import tiny_decoder
 from tests.conftest import new_rows, rows_of_sample, write_csv
 from tests.hosted import KEY, hosted
@@ -27,16 +32,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(place: Path, *words: str, given: str | None = None, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "honed", "predict", *words],
-        cwd=place,
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
+@dataclass
+class Done:
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
+def run(place: Path, *words: str, given: str = "", code: int = 0) -> Done:
+    """``honed predict`` in this process, as its entry point runs it."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    stdin = io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8")
+    with (
+        mock.patch.object(sys, "argv", ["honed", "predict", *words]), mock.patch.object(sys, "stdin", stdin),
+        contextlib.chdir(place), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+    ):  # fmt: skip
+        ended = run_safely(app)
+    done = Done(*(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+    assert ended == code, done.stderr
     return done
 
 
@@ -60,6 +74,19 @@ def test_labels_with_the_truth_beside_them(place: Path) -> None:
     assert honed.predict(
         place / "base", place / "new.csv", examples=place / "shots.csv", settings={"shots": 2}
     ) == found["prediction"]  # fmt: skip
+
+
+def test_a_packaged_model_stands_beside_it(place: Path, bundle: Path) -> None:
+    """Its figure is that of its own answers; rows that it learnt from are told."""
+    words = ("--examples", "shots.csv", "--shots", "0", "--out", "b.csv", "--beside", str(bundle))
+    done = run(place, "base", "new.csv", *words)
+    right = sum(honed.predict(bundle, [row["text"]]) == [row["team"]] for row in new_rows(40))
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"{honed.Model.load(bundle).name}, by ")]
+    assert f"{100 * right / 40:.1f} %" in line and "says too much" not in done.stderr
+    write_csv(place / "learnt.csv", rows_of_sample()[24:])
+    assert "says too much" in run(place, "base", "learnt.csv", *words, "--keep", "id").stderr
+    run(place, "base", "new.csv", "--examples", "shots.csv", "--shots", "0", "--out", "k.csv", "--keep", "id")
+    assert (place / "k.csv").read_text().startswith('"id","prediction",')
 
 
 def test_fields_from_standard_input_to_json_lines(place: Path) -> None:

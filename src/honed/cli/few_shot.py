@@ -22,6 +22,7 @@ class Asked:
     settings: dict[str, Any] = field(default_factory=dict)
     show_prompt: bool = False
     allow_remote: bool = False
+    beside: str | None = None
 
     def wanted(self, model: str) -> bool:
         """True where examples, labels or a form of the answer were given, or the model can answer in no other way."""
@@ -39,6 +40,7 @@ def answer(
     model: str, data: str | None, text: list[str] | None, out: str, format: str | None, keep: str, asked: Asked
 ) -> None:
     """Answer a file, standard input or a few texts by examples, and say what came of it."""
+    from honed.shots.beside import Beside
     from honed.shots.files import answer_file, open_source
     from honed.shots.opening import open_few_shot
 
@@ -60,7 +62,8 @@ def answer(
         told = getattr(few.base, "told", None)
         if told is not None:
             told(few, _first_row(few, source), edge.err())
-        found = answer_file(few, source, out, format=format, keep=keep, progress=progress)  # type: ignore[arg-type]
+        beside = Beside.load(asked.beside) if asked.beside else None
+        found = answer_file(few, source, out, format=format, keep=keep, beside=beside, progress=progress)  # type: ignore[arg-type]
     _tell(few, found)
 
 

@@ -56,6 +56,10 @@ def predict(
         bool, typer.Option("--allow-remote", help="Send rows to the address, personal data masked.")
     ] = False,
     max_cost: Annotated[float | None, typer.Option(help="Cost at which to stop asking an address.")] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="Packaged model whose right answers are counted beside, where the data hold the truth."),
+    ] = None,
     changes: flags.Set = None,
 ) -> None:
     """Predict a file of any size, standard input, or a few texts; with --examples by a decoder that is shown them."""
@@ -73,7 +77,7 @@ def predict(
     settings = edge.settings_of(changes or [])
     given = {"shots": shots, "instruction": instruction, "remote.max_cost": max_cost}
     settings |= {name: value for name, value in given.items() if value is not None}
-    asked = few_shot.Asked(examples, target, label or [], schema, settings, show_prompt, allow_remote)
+    asked = few_shot.Asked(examples, target, label or [], schema, settings, show_prompt, allow_remote, beside)
     if asked.wanted(model):
         if engine != "torch-fp32":
             raise ConfigError("C012", "--engine does not go with --examples.", "Use --set weights=int8, or auto.")

@@ -25,6 +25,9 @@ def print_truth(console: Console, found: Any) -> None:
             cells += _shown(line.likeness)
         grid.add_row(*cells)
     console.print(grid)
+    if found.n_learnt:
+        told = f"The packaged model learnt from {counted(found.n_learnt, 'row')} of these: its figure says too much."
+        console.print(told, style="yellow", markup=False, soft_wrap=True)
 
 
 def _shown(value: Interval) -> list[Text]:

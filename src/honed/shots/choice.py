@@ -27,6 +27,7 @@ class Choice:
     def __init__(self, examples: Examples, how: str = "alike", seed: int = 0) -> None:
         self.examples, self.how, self.seed = examples, how, seed
         self._vectors = vectors_of(examples.rows) if how == "alike" and len(examples) else None
+        self._last: tuple[tuple[Row, ...], Any] = ((), None)
 
     def ordered(self, rows: Sequence[Row], most: int, *, others: bool = False) -> list[list[int]]:
         """Positions of at most ``most`` examples for each row, the best first; with ``others`` none equal to the row."""
@@ -44,11 +45,15 @@ class Choice:
         """The example most alike for each row."""
         if self._vectors is None:
             self._vectors = vectors_of(self.examples.rows)
-        return [int(k) for k in (vectors_of(rows) @ self._vectors.T).argmax(axis=1)]
+        return [int(k) for k in self.likeness(rows).argmax(axis=1)]
 
     def likeness(self, rows: Sequence[Row]) -> Any:
-        """How alike rows and examples are, (rows, examples), or None where examples are not chosen by it."""
-        return None if self._vectors is None else vectors_of(rows) @ self._vectors.T
+        """How alike rows and examples are, (rows, examples); asked for the same rows again it is not computed again."""
+        key = tuple(rows)
+        if self._last[0] != key:
+            assert self._vectors is not None
+            self._last = key, vectors_of(rows) @ self._vectors.T
+        return self._last[1]
 
     def _scores(self, rows: Sequence[Row]) -> Any:
         n = len(self.examples)

@@ -92,6 +92,11 @@ def read_examples(
     return _with_labels(names, answer, rows, words, tuple(labels))
 
 
+def is_key(name: str) -> bool:
+    """True for a column that by its name says which row it is, and nothing about it."""
+    return _KEY.search(name) is not None
+
+
 def row_texts(table: Table, names: Sequence[str]) -> list[Row]:
     """The columns that the model reads, row by row. Raises DataError [D022]."""
     need_columns(table, names, "which the examples have")
@@ -107,7 +112,7 @@ def _without(
         raise GenerationError("G023", seen, "Pass --examples, --label or --schema.")
     usual = {"label": "label", "fields": "fields", "text": "answer"}[kind]
     answer = target or usual
-    names = config.text or [name for name in data if name != answer and not _KEY.search(name)] or ["text"]
+    names = config.text or [name for name in data if name != answer and not is_key(name)] or ["text"]
     return Examples(tuple(names), answer, kind, labels=labels, schema=schema)
 
 
@@ -129,7 +134,7 @@ def _input_columns(table: Table, data: Sequence[str], answer: str, config: FewSh
     if config.text:
         need_columns(table, config.text, "which you named")
         return tuple(config.text)
-    found = [name for name in table.names if name != answer and (not data or name in data) and not _KEY.search(name)]
+    found = [name for name in table.names if name != answer and (not data or name in data) and not is_key(name)]
     found = [name for name in found if not pa.types.is_nested(table.arrow.schema.field(name).type)]
     if not found:
         seen = f"Examples and data share no column to read: {', '.join(table.names[:8])} and {', '.join(data[:8])}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from honed.networks.decoders.layout import APART, Layout
 from honed.progress import Progress, Silent
-from honed.shots.base import Asked, Base, Wish, Written
+from honed.shots.base import Asked, Base, Shot, Wish, Written
 from honed.shots.choice import Choice
 from honed.shots.examples import Examples, Row
 from honed.shots.labels import LabelScores
@@ -96,25 +96,22 @@ class FewShot:
     def asked(self, rows: Sequence[Row], *, others: bool = False) -> list[Asked]:
         """Rows with their examples as the model reads them; with ``others`` no example equals its row."""
         orders = self.choice.ordered(rows, self.n_shots, others=others)
-        return [self._asked(row, order) for row, order in zip(rows, orders, strict=True)]
+        by_likeness = self.config.choice == "alike" and self.examples.kind == "label" and self.n_shots
+        scores = self.choice.likeness(rows) if by_likeness and rows else [None] * len(rows)
+        return [self._asked(row, order, one) for row, order, one in zip(rows, orders, scores, strict=True)]
 
-    def _asked(self, row: Row, order: list[int]) -> Asked:
-        """The examples that are left when the row fits, the most alike last."""
-        rank = {k: place for place, k in enumerate(self._by_likeness(row, order))}
-        shots = [(self.examples.rows[k], self._written(self.examples.answers[k])) for k in order]
-        found = self.base.asked(self.layout, row, shots, self._room)
-        kept = sorted(order[: len(found.shots)], key=lambda k: rank[k])
-        if not kept or kept == order[: len(kept)]:
+    def _asked(self, row: Row, order: list[int], likeness: Any) -> Asked:
+        """As many examples as fit; where labels took turns they are then shown by likeness, the most alike last."""
+        found = self.base.asked(self.layout, row, self._shots(order), self._room)
+        kept = order[: len(found.shots)]
+        best_first = kept if likeness is None else sorted(kept, key=lambda k: -likeness[k])
+        if best_first == kept:
             return found
-        best_first = [(self.examples.rows[k], self._written(self.examples.answers[k])) for k in kept]
-        again = Asked(found.row, tuple(best_first[::-1]), found.prompt, found.shortened)
-        return self.base.again(self.layout, again, found.row)
+        again = replace(found, shots=tuple(self._shots(best_first)[::-1]))
+        return replace(self.base.again(self.layout, again, found.row), shortened=found.shortened)
 
-    def _by_likeness(self, row: Row, order: list[int]) -> list[int]:
-        if self.config.choice != "alike" or self.examples.kind != "label":
-            return order
-        scores = self.choice.likeness([row])[0]
-        return sorted(order, key=lambda k: -scores[k])
+    def _shots(self, places: Sequence[int]) -> list[Shot]:
+        return [(self.examples.rows[k], self._written(self.examples.answers[k])) for k in places]
 
     def _written(self, answer: str) -> str:
         return as_json({self.examples.answer: answer}) if self._as_object else answer

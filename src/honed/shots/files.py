@@ -20,7 +20,8 @@ from honed.data.table import Table
 from honed.data.write import RowWriter, open_writer
 from honed.prediction import Keep, probability_columns, with_columns
 from honed.progress import Progress, Silent, Step
-from honed.shots.examples import Examples, Row, row_texts
+from honed.shots.beside import Beside
+from honed.shots.examples import Examples, Row, is_key, row_texts
 from honed.shots.few_shot import Answers, FewShot
 from honed.shots.schema import column_of
 from honed.shots.truth import Line, Truth
@@ -44,6 +45,7 @@ class Answered:
     likeness_title: str = ""
     n_truth: int = 0
     n_known: int = 0
+    n_learnt: int = 0
     target: str = ""
 
 
@@ -100,19 +102,20 @@ def open_source(stack: ExitStack, source: Any) -> Source:
 
 def answer_file(
     model: FewShot, source: Source, target: str | Path, *, format: str | None = None, keep: Keep = "all",
-    progress: Progress | None = None,
+    beside: Beside | None = None, progress: Progress | None = None,
 ) -> Answered:  # fmt: skip
     """Answer every row and write ``target`` ("-" is standard output), whole or not at all.
 
     Columns written: those kept; ``prediction``, ``confidence`` and ``probability_LABEL`` for labels, a column for each field, or
-    ``prediction`` for texts; and ``unsure``. Where the data hold the answers, how often they are met is counted.
+    ``prediction`` for texts; and ``unsure``. Where the data hold the answers, how often they are met is counted, also for a packaged
+    model ``beside`` it.
 
     Raises
     ------
     DataError [D022], ConfigError [C005], RunError [R010, R011], GenerationError
     """
     begin, found = time.monotonic(), Answered(target=str(target))
-    truth = Truth(model.examples, model.choice) if model.examples.answer in source.names else None
+    truth = Truth(model.examples, model.choice, beside) if model.examples.answer in source.names else None
     with open_writer(target, format) as writer, (progress or Silent()).step("answering", source.total) as step:
         told = 0.0
         for table in source.tables():
@@ -126,7 +129,7 @@ def answer_file(
     found.rows_unreadable = source.rows_unreadable
     if truth is not None and truth.n:
         found.lines, found.n_truth, found.n_known = truth.lines(), truth.n, truth.n_known
-        found.likeness_title = truth.likeness_title
+        found.likeness_title, found.n_learnt = truth.likeness_title, truth.n_learnt
     found.seconds = time.monotonic() - begin
     return found
 
@@ -142,8 +145,8 @@ def _answer(model: FewShot, table: Table, writer: RowWriter, keep: Keep, found: 
     if model.examples.kind == "label":
         found.answers.update(value for value in answers.values if value is not None)
     if truth is not None:
-        truth.add(rows, table.column(model.examples.answer), answers.values)
-    kept = table.arrow if keep == "all" else table.arrow.select([])
+        truth.add(rows, table.column(model.examples.answer), answers.values, table)
+    kept = table.arrow if keep == "all" else table.arrow.select([n for n in table.names if keep == "id" and is_key(n)])
     writer.write(with_columns(kept, columns(model.examples, answers)))
 
 

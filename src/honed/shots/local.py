@@ -46,6 +46,7 @@ class LocalBase:
         self._likelihood: Likelihood | None = None
         self._generator: Generator | None = None
         self._lengths: dict[Any, int] = {}
+        self._answers: tuple[Any, list[list[int]]] = (None, [])
 
     # --- prompts --------------------------------------------------------------------------------------------------
     def asked(self, layout: Layout, row: Row, shots: Sequence[Shot], room: int) -> Asked:
@@ -100,8 +101,10 @@ class LocalBase:
     # --- answers --------------------------------------------------------------------------------------------------
     def chances(self, layout: Layout, asked: Sequence[Asked], answers: Sequence[str]) -> Array:
         """Log-probabilities of the answers and their tokens, (n, answers, 2); each prompt is read once."""
-        tokens = [self._continuation(layout, answer) for answer in answers]
-        tokens = self._ended(layout, tokens)
+        key = layout, tuple(answers)
+        if self._answers[0] != key:
+            self._answers = key, self._ended(layout, [self._continuation(layout, answer) for answer in answers])
+        tokens = self._answers[1]
         found = np.empty((len(asked), len(answers), 2))
         found[:, :, 1] = [len(one) for one in tokens]
         for number, one in enumerate(asked):

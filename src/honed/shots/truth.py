@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from honed.data.table import Table
 from honed.metrics import texts
 from honed.metrics.intervals import Interval, around, draws, wilson
+from honed.shots.beside import Beside
 from honed.shots.choice import Choice
 from honed.shots.examples import Examples, Row
 from honed.tasks.contract import Problem
@@ -51,19 +53,23 @@ class Truth:
     ----------
     examples : Examples
     choice : Choice
+    beside : Beside, optional
+        A packaged model that answers the same rows.
     """
 
-    def __init__(self, examples: Examples, choice: Choice) -> None:
-        self.examples, self.choice = examples, choice
-        self.n, self.n_known = 0, 0
+    def __init__(self, examples: Examples, choice: Choice, beside: Beside | None = None) -> None:
+        self.examples, self.choice, self.beside = examples, choice, beside
+        self.n, self.n_known, self.n_learnt = 0, 0, 0
         self._known = set(examples.rows)
         self._counts: dict[str, _Count] = {}
         usual = Counter(examples.answers).most_common(1)
         self._usual = self._value(usual[0][0]) if usual else None
         self._words = _words(examples)
 
-    def add(self, rows: Sequence[Row], truths: Sequence[Any], answers: Sequence[Any]) -> None:
-        """Rows with their truth (None where there is none) and the model's answers."""
+    def add(
+        self, rows: Sequence[Row], truths: Sequence[Any], answers: Sequence[Any], table: Table | None = None
+    ) -> None:
+        """Rows with their truth (None where there is none) and the model's answers; ``table`` holds them for the other model."""
         there = [k for k, truth in enumerate(truths) if truth is not None and str(truth).strip()]
         fresh = [k for k in there if rows[k] not in self._known]
         self.n_known += len(there) - len(fresh)
@@ -72,6 +78,10 @@ class Truth:
         self.n += len(fresh)
         some, wanted = [rows[k] for k in fresh], [self._value(truths[k]) for k in fresh]
         self._count("model", wanted, [answers[k] for k in fresh])
+        if self.beside is not None and table is not None:
+            given, learnt = self.beside.answers(table, fresh)
+            self.n_learnt += int(learnt.sum())
+            self._count("beside", wanted, [self._value(one) for one in given])
         if not len(self.examples):
             return
         self._count("constant", wanted, [self._usual] * len(some))
@@ -87,7 +97,8 @@ class Truth:
         for name, count in self._counts.items():
             shares = np.array(count.shares)
             likeness = around(float(shares.mean()), shares @ draws(len(shares)) / len(shares)) if len(shares) else None
-            found.append(Line(name, TITLES[name], wilson(float(count.right), self.n), likeness))
+            title = self.beside.title if name == "beside" and self.beside else TITLES[name]
+            found.append(Line(name, title, wilson(float(count.right), self.n), likeness))
         return found
 
     @property
