@@ -153,7 +153,7 @@ def main() -> None:
         "model": model.stem, "clients": options.clients, "seconds": round(took, 1), "streams_whole_and_equal": seen.whole,
         "streams_different": seen.wrong, "streams_broken": seen.broken, "clients_left": seen.left,
         "texts_cancelled": int(after["honed_texts_cancelled_total"] - before["honed_texts_cancelled_total"]),
-        "slots_held_at_the_end": 0, "slots_free_after_s": round(free_s, 3), "tokens_per_s": round(written / took),
+        "slots_held_at_the_end": int(after["honed_texts_running"] + after["honed_texts_waiting"]), "slots_free_after_s": round(free_s, 3), "tokens_per_s": round(written / took),
         "first_token_ms_p50": round(1000 * float(np.percentile(seen.first_s, 50)), 1),
         "first_token_ms_p95": round(1000 * float(np.percentile(seen.first_s, 95)), 1),
         "load": round(os.getloadavg()[0], 1),
