@@ -40,7 +40,8 @@ INPUT = {"type": "object", "required": ["image"], "properties": {"image": PICTUR
 class Lane:
     """Gives every row the same answer."""
 
-    ready, waiting_rows, process = True, 0, None
+    ready, waiting_rows, process, writes = True, 0, None, None
+    desk = SimpleNamespace(running=0, waiting=0)
     counts = SimpleNamespace(rows=0, restarts=0, last_error="", batches=0)
 
     def __init__(self, found: list[dict[str, Any]], unsure: bool) -> None:

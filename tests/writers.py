@@ -16,14 +16,14 @@ from honed.zoo.resolve import resolve
 
 END = 1
 """The token that ends a text of these bases."""
-CONTEXT = 2048
+CONTEXT = 16_384
 TEMPLATE = "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
 
 
-def base_of(folder: Path, *, chat: bool = False, seed: int = 0) -> Path:
+def base_of(folder: Path, *, chat: bool = False, seed: int = 0, context: int = CONTEXT) -> Path:
     """A tiny decoder that reads long texts, with a chat template if wanted."""
     tiny_decoder("llama", folder, seed=seed)
-    write_json(folder / "config.json", {**read_json(folder / "config.json"), "max_position_embeddings": CONTEXT})
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), "max_position_embeddings": context})
     if chat:
         (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
     return folder

@@ -12,8 +12,9 @@ from honed.serving.settings import Admission, Limits, Settings
 from honed.serving.testing import Running, running
 from tests.browser.test_page import shot
 from tests.served import until
-from tests.writers import base_of, bundle_of
+from tests.writers import CONTEXT, base_of, bundle_of
 
+LONG = 30_000
 CONTEXTS = [
     ("chat", {"viewport": {"width": 1200, "height": 800}}),
     ("chat-phone", {"viewport": {"width": 375, "height": 740}}),
@@ -23,12 +24,12 @@ CONTEXTS = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A base with a chat template, one without, and a bundle."""
+    """A base with a chat template, one without, one that can write for long, and a bundle."""
     place = tmp_path_factory.mktemp("pages")
     plain, chat = base_of(place / "plain"), base_of(place / "chatty", chat=True, seed=1)
-    bundle = bundle_of(place / "tickets", plain)
+    bundle, long = bundle_of(place / "tickets", plain), base_of(place / "long", context=LONG + 100)
     settings = Settings(Limits(slots=2), Admission(unfit_because="a test"))
-    with running([chat, plain, bundle], settings=settings) as found:
+    with running([chat, plain, bundle, long], settings=settings) as found:
         yield found
 
 
@@ -99,7 +100,7 @@ HALT = """(how) => new MutationObserver((_, seen) => {
 def endless(page: Any, url: str) -> str:
     """A prompt after which the model does not end by itself."""
     for prompt in ("the printer", "a", "my password does not", "wifi", "the"):
-        named = {"model": "plain", "prompt": prompt, "max_tokens": 1900, "temperature": 0}
+        named = {"model": "long", "prompt": prompt, "max_tokens": 500, "temperature": 0}
         if page.request.post(f"{url}/v1/completions", data=named).json()["choices"][0]["finish_reason"] == "length":
             return prompt
     raise AssertionError("every text ends")
@@ -107,14 +108,14 @@ def endless(page: Any, url: str) -> str:
 
 @pytest.mark.parametrize("how", ["click", "key"])
 def test_stopping_frees_the_slot_and_keeps_what_was_written(browser: Any, server: Running, how: str) -> None:
-    page, troubles = opened(browser, server, "plain")
+    page, troubles = opened(browser, server, "long")
     assert "continues" in page.locator("#write-hint").inner_text()
     prompt = endless(page, server.url)
-    desk = server.service.shelf.find("plain").lane.desk
+    desk = server.service.shelf.find("long").lane.desk
     before = desk.tally.cancelled
     page.evaluate(HALT, how)
     page.locator("#heat").fill("0")
-    page.fill("#length", "1900")
+    page.fill("#length", str(LONG))
     page.fill("#say", prompt)
     page.keyboard.press("Enter")
     done(page)
@@ -144,9 +145,9 @@ def test_a_bundle_answers_as_it_predicts(browser: Any, server: Running) -> None:
 
 def test_what_goes_wrong_is_told(browser: Any, server: Running) -> None:
     page, _ = opened(browser, server, "chatty")
-    page.fill("#length", "2048")
+    page.fill("#length", str(CONTEXT))
     page.fill("#say", "a " * 3000)
     page.click("#go")
     page.wait_for_selector("#write-error:not(:empty)")
-    assert "at most 2,048 fit" in page.locator("#write-error").inner_text()
+    assert f"at most {CONTEXT:,} fit" in page.locator("#write-error").inner_text()
     assert page.input_value("#say").startswith("a a") and page.locator("#talk > *").count() == 0

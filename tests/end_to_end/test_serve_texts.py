@@ -324,7 +324,7 @@ def test_what_else_is_refused(place: Place) -> None:
 
 def test_a_client_that_leaves_frees_its_slots(place: Place) -> None:
     """Streaming or not, running or waiting."""
-    named: dict[str, Any] = {"model": "plain", "prompt": "the", "max_tokens": 2000, "logit_bias": NO_END}
+    named: dict[str, Any] = {"model": "plain", "prompt": "the", "max_tokens": 15_000, "logit_bias": NO_END}
     before = place.metric("honed_texts_cancelled_total", "plain")
     streams = [place.client.completions.create(**named, stream=True) for _ in range(5)]
     for stream in streams[:3]:
@@ -346,7 +346,7 @@ def test_a_full_queue_is_told(place: Place) -> None:
     named: dict[str, Any] = {
         "model": "plain",
         "prompt": "the",
-        "max_tokens": 2000,
+        "max_tokens": 15_000,
         "logit_bias": NO_END,
         "stream": True,
     }
@@ -369,7 +369,7 @@ def worker_of(place: Place, name: str) -> int:
 def test_a_worker_that_dies_ends_streams_with_an_error_and_the_rest_begins_anew(place: Place) -> None:
     named: dict[str, Any] = {"model": "chatty", "prompt": "the printer", "temperature": 0, "logit_bias": NO_END}
     wanted = place.client.completions.create(**named, max_tokens=1500).choices[0].text
-    stream = place.client.completions.create(**named, max_tokens=1900, stream=True)
+    stream = place.client.completions.create(**named, max_tokens=15_000, stream=True)
     assert next(iter(stream)).choices
     whole: list[str] = []
 
@@ -397,7 +397,7 @@ def test_a_stream_outlives_the_version_it_began_with(folder: Path, tmp_path: Pat
         shutil.copytree(folder / "tickets", place)
     write_json(new / "manifest.json", {**read_json(new / "manifest.json"), "created": "2026-11-26T00:00:00+00:00"})
     settings = Settings(admission=Admission(unfit_because="a test"))
-    named: dict[str, Any] = {"model": "tickets", "prompt": "the printer", "max_tokens": 1900, "logit_bias": NO_END}
+    named: dict[str, Any] = {"model": "tickets", "prompt": "the printer", "max_tokens": 3000, "logit_bias": NO_END}
     with running([old], settings=settings) as server, client_of(server) as client:
         whole = client.completions.create(**named)
         stream = client.completions.create(**named, stream=True)
@@ -420,7 +420,7 @@ def test_the_command_serves_a_base_and_loads_no_torch_where_it_speaks_http(folde
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
         assert "libtorch" not in maps and "libtorch" in Path(f"/proc/{server.workers()[0].pid}/maps").read_text()
         stream = httpx.stream("POST", f"{server.url}/v1/completions", timeout=60, json={
-            **given, "max_tokens": 1500, "logit_bias": NO_END, "stream": True})  # fmt: skip
+            **given, "max_tokens": 3000, "logit_bias": NO_END, "stream": True})  # fmt: skip
         with stream as response:
             lines = response.iter_lines()
             next(lines)
@@ -433,7 +433,7 @@ def test_the_command_serves_a_base_and_loads_no_torch_where_it_speaks_http(folde
 
 def test_time_that_runs_out_is_told(folder: Path) -> None:
     settings = Settings(Limits(write_s=0.4), Admission(unfit_because="a test"))
-    named: dict[str, Any] = {"model": "plain", "prompt": "the", "max_tokens": 2000, "logit_bias": NO_END, "n": 16}
+    named: dict[str, Any] = {"model": "plain", "prompt": "the", "max_tokens": 15_000, "logit_bias": NO_END, "n": 16}
     with running([folder / "plain"], settings=settings) as server, client_of(server) as client:
         assert refusal(lambda: client.completions.create(**named), "InternalServerError").status_code == 504
         with pytest.raises(openai.APIError, match=r"longer than 0\.4 s"):
