@@ -67,6 +67,14 @@ def test_choices_are_asked_as_rows_are(run: tuple[Path, Path]) -> None:
     assert found.metrics[0].name == "acc" and found.metrics[0].model.value == 1.0 and found.n_used == 40
 
 
+def test_rows_it_learnt_from_can_be_named(run: tuple[Path, Path]) -> None:
+    new = [{"ticket": f"router cable thanks {k}", "reply": "please restart the router"} for k in range(20)]
+    found = honed.evaluate(run[0] / "model", new, learnt_from=run[1])
+    assert found.gap is not None and found.gap.train.value > 0.9
+    with pytest.raises(honed.HonedError, match="C012"):
+        honed.evaluate(run[0] / "model", new, control=new)
+
+
 def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path], tmp_path: Path) -> None:
     model = honed.Model.load(run[0] / "model")
     texts = model.predict(["router cable please", "toner jam help"])
