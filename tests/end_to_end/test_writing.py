@@ -56,6 +56,7 @@ def test_the_report_sets_the_model_beside_its_base(run: tuple[Path, Path]) -> No
     _, now, then = details["How well it knows texts"]["bits a byte of texts as its base writes them"]
     assert now["value"] > 1.25 * then["value"]
     assert "E018" in [finding["code"] for finding in evaluation["findings"]]
+    assert "What was noticed about the model" in (run[0] / "report.html").read_text()
     flagged = details["What is none of its subject"]
     assert flagged["texts on other subjects"][1][0] > 0.5 > flagged["rows of the test"][1][0]
 
