@@ -57,6 +57,7 @@ def test_the_report_sets_the_model_beside_its_base(run: tuple[Path, Path]) -> No
     _, now, then = details["How well it knows texts"]["bits a byte of texts as its base writes them"]
     assert now["value"] > 1.25 * then["value"]
     assert "E018" in [finding["code"] for finding in evaluation["findings"]]
+    assert "What was noticed about the model" in (run[0] / "report.html").read_text()
     flagged = details["What is none of its subject"]
     assert flagged["texts on other subjects"][1][0] > 0.5 > flagged["rows of the test"][1][0]
 
@@ -66,6 +67,14 @@ def test_choices_are_asked_as_rows_are(run: tuple[Path, Path]) -> None:
     rows = [{"question": f"router cable please {k}", "choices": replies, "answer": replies[0]} for k in range(40)]
     found = honed.evaluate(run[0] / "model", rows)
     assert found.metrics[0].name == "acc" and found.metrics[0].model.value == 1.0 and found.n_used == 40
+
+
+def test_rows_it_learnt_from_can_be_named(run: tuple[Path, Path]) -> None:
+    new = [{"ticket": f"router cable thanks {k}", "reply": "please restart the router"} for k in range(20)]
+    found = honed.evaluate(run[0] / "model", new, learnt_from=run[1])
+    assert found.gap is not None and found.gap.train.value > 0.9
+    with pytest.raises(honed.HonedError, match="C012"):
+        honed.evaluate(run[0] / "model", new, control=new)
 
 
 def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path], tmp_path: Path) -> None:

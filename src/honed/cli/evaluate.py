@@ -37,7 +37,7 @@ def evaluate(
     group: flags.Group = None,
     learnt_from: Annotated[
         str | None,
-        typer.Option(help="Text that a decoder was trained on: what has it by heart? Known for runs of pretrain."),
+        typer.Option(help="Text or rows it was trained on: what has it by heart? Known for runs of pretrain."),
     ] = None,
     control: Annotated[
         str | None,

@@ -12,9 +12,9 @@ from honed.likelihood.tokens import Passage, Scored, score
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.tasks.answers import Array
 
-OPERATIONS = 2e13
-"""Operations that one question may cost: one to three minutes on two cores, whatever the size of the decoder."""
-FEWEST_TOKENS, MOST_TOKENS = 8_000, 400_000
+OPERATIONS = 5e12
+"""Operations that one question may cost: about a minute on two cores, more only for decoders of a thousand million parameters."""
+FEWEST_TOKENS, MOST_TOKENS = 4_000, 400_000
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def _environment() -> Any:
     environment.globals.update(
         plots={name: _safe(getattr(plots, name), Markup) for name in ("whiskers", "ladder", "reliability", "curve", "heat", "scatter")},
         tones=TONES, most_in_matrix=MOST_IN_MATRIX, most_labels=MOST_LABELS, confusions=confusions, beside=beside, shade=shade, told=told,
+        about_model=about_model,
     )  # fmt: skip
     return environment
 
@@ -115,6 +116,11 @@ def shade(weight: float, weights: Sequence[tuple[str, float]]) -> str:
     """How strongly a word is marked: opacity from its weight, relative to the strongest."""
     most = max((abs(w) for _, w in weights), default=0.0) or 1.0
     return f"{min(1.0, abs(weight) / most):.2f}"
+
+
+def about_model(evaluation: Evaluation) -> list[Finding]:
+    """Findings of the evaluation itself; those about the data stand with the data."""
+    return [finding for finding in told(evaluation.findings) if finding.code.startswith("E")]
 
 
 def told(findings: Sequence[Finding]) -> list[Finding]:

@@ -146,7 +146,7 @@ class Asked:
     targets: Array
     answers: Predictions
     learnt_inputs: Sequence[Input]
-    learnt_targets: Sequence[Any]
+    learnt_targets: Any
     base: Callable[[], Any] | None
     answer: Callable[[Sequence[Input]], Predictions]
     seed: int = 0

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from honed.data.read import read_table
+from honed.errors import ConfigError
 from honed.evaluation.choices import evaluate_choices
-from honed.evaluation.evaluate import Background, evaluate_model
+from honed.evaluation.evaluate import Background, evaluate_model, targets_of
 from honed.evaluation.results import Estimate, Evaluation
 from honed.files import read_json
 from honed.finding import Finding
 from honed.likelihood.choices import are_choices
 from honed.model import Model
 from honed.progress import Progress, Silent
+from honed.tasks.contract import labelled
 from honed.verbs.evaluate_decoder import is_decoder, on_decoder
 
 LEAKS = ("D130", "D131")
@@ -39,17 +44,23 @@ def evaluate(
         For a decoder: a text file, a folder of texts, a table with a column of text, or a list of texts. For it and for a model
         that writes also questions with choices: columns ``question``, ``choices`` (a list) and ``answer`` (a place from 0, or the choice).
     group : names of columns whose groups are compared
-    learnt_from : path or list of str
-        Text that a decoder was trained on, to ask what it has by heart; known for runs of ``pretrain``.
+    learnt_from : path or list
+        Text that a decoder, or rows that a model, was trained on, to ask what it has by heart; known for runs of ``pretrain``.
     control : path or list of str
         Texts like the test that a decoder cannot have been trained on, to compare the test with.
 
     Raises
     ------
-    BundleError, DataError, ZooError
+    BundleError, ConfigError, DataError, ZooError
     """
     progress = progress or Silent()
+    if control is not None and (isinstance(model, Model) or not is_decoder(Path(model))):
+        raise ConfigError("C012", "A control is for plain decoders.", "Leave --control away.")
     if not isinstance(model, Model) and is_decoder(Path(model)):
+        if group:
+            raise ConfigError(
+                "C012", "A plain decoder has no rows whose groups could be compared.", "Leave --group away."
+            )
         return on_decoder(Path(model), data, learnt_from=learnt_from, control=control, progress=progress)
     loaded = model if isinstance(model, Model) else Model.load(model)
     with progress.step("reading the data"):
@@ -59,7 +70,18 @@ def evaluate(
         if weighing is not None:
             scorer, passage = weighing
             return evaluate_choices(scorer, table, name=loaded.name, passage=passage, progress=progress)
-    return evaluate_model(loaded, table, background=background_of(loaded), group=tuple(group or ()), progress=progress)
+    background = _with_learnt(background_of(loaded), loaded, learnt_from)
+    return evaluate_model(loaded, table, background=background, group=tuple(group or ()), progress=progress)
+
+
+def _with_learnt(background: Background, model: Model, learnt_from: Any) -> Background:
+    """The rows that the model learnt from, where they are named: how much better it does on them, what it has by heart."""
+    if learnt_from is None:
+        return background
+    table = read_table(learnt_from)
+    inputs, targets = model.inputs(table), targets_of(model, table)
+    rows = np.flatnonzero(labelled(targets) & ~model.task.medium.unreadable(inputs))
+    return replace(background, train_inputs=[inputs[row] for row in rows], train_targets=targets[rows])
 
 
 def background_of(model: Model) -> Background:
