@@ -50,13 +50,17 @@ class BaselineRecipe(Recipe):
 
 def with_head(network: Any, head: dict[str, Array]) -> Any:
     """A copy of a network with this linear head; as it is, where there is none."""
+    return put_head(copy.deepcopy(network), head)
+
+
+def put_head(network: Any, head: dict[str, Array]) -> Any:
+    """The network itself with this linear head."""
     import torch
 
-    twin = copy.deepcopy(network)
     with torch.no_grad():
         for name, value in head.items():
-            getattr(twin.head, name).copy_(torch.as_tensor(value))
-    return twin
+            getattr(network.head, name).copy_(torch.as_tensor(value))
+    return network
 
 
 class _FrozenRecipe(Recipe):
