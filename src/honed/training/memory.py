@@ -43,11 +43,10 @@ def estimate_mib(
     n_trained: int, n_all: int, layers: int, width: int, tokens: int, averaged: bool = False, n_few: int = 0, bits: int = 0
 ) -> float:  # fmt: skip
     """MiB for weights, gradients, two AdamW moments, perhaps a moving average, the best weights kept, and activations of
-    ``tokens`` tokens. With ``bits`` the base is held once, and ``n_few`` of its weights in so few."""
+    ``tokens`` tokens. With ``bits`` the base is held once, and ``n_few`` of its weights in so few, once it was read as it is."""
     held = 4 * n_all * 2 if not bits else 4 * (n_all - n_few) + n_few * (bits / 8 + 4 / BLOCK)
-    weights = held + 4 * n_trained * (4 if averaged else 3)
     activations = 4 * layers * width * tokens * FLOATS_PER_TOKEN_AND_WIDTH
-    return (weights + activations) / MIB
+    return (max(held + activations, 4 * n_all) + 4 * n_trained * (4 if averaged else 3)) / MIB
 
 
 def make_it_fit(

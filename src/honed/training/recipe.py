@@ -23,6 +23,9 @@ class Recipe(ABC):
     """What is known before a row is seen, for when rows are too few to tell methods apart: 0 has learnt from these rows
     alone, 1 brings what its base knows, 2 is made for few rows."""
 
+    rests: bool = False
+    """A large network that it leaves as it came is not kept in memory."""
+
     def skip_reason(self, session: Session, best: float | None) -> str | None:
         """Why this rung makes no sense here, or None. ``best`` is the best score so far."""
         return None
@@ -79,7 +82,7 @@ class _FrozenRecipe(Recipe):
 class ZeroShotRecipe(_FrozenRecipe):
     """What the base knows of the labels by their names, no training."""
 
-    name = "zero-shot"
+    name, rests = "zero-shot", True
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -103,7 +106,7 @@ class ZeroShotRecipe(_FrozenRecipe):
 class FewShotRecipe(Recipe):
     """The base as it is, shown rows with their targets."""
 
-    name, title = "few-shot", "rows of the data shown to the base, nothing learnt"
+    name, title, rests = "few-shot", "rows of the data shown to the base, nothing learnt", True
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         found = session.task.shown(session.frozen_network(), part.inputs, part.targets, session.problem)
