@@ -308,7 +308,7 @@ class _Run:
         def card(step: int, loss: float) -> str:
             facts = {"held-out loss, nats a token": f"{loss:.4f}", "step": f"{step:,}", "context": plan.shape["context"],
                      "data": self.corpus.source.name, "SHA-256 of the data": self.state.data_digest}  # fmt: skip
-            return card_of(self.state.name, facts)
+            return card_of(self.state.name, facts, self.config.base or "")
 
         return card
 
