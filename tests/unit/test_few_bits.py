@@ -70,8 +70,10 @@ def test_few_bits_are_chosen_where_nothing_else_fits_and_a_run_ends_well(tmp_pat
     assert needed["full"] > needed["lora"] > needed["lora-int8"] >= needed["lora-int4"]
     found = make_it_fit(network, 1, 8, (needed["lora"] + needed["lora-int8"]) / 2, "auto")
     assert found.way == "lora-int8" and "8 bits" in found.note
-    settings = {"task": "text-generation", "training.adapter": "lora-int8", "training.learning_rate": 4e-3, "training.epochs": 30, "training.race": 1,
-                "training.precision": "fp32", "training.stop_after": "fine-tune"}  # fmt: skip
+    settings = {
+        "task": "text-generation", "training.adapter": "lora-int8", "training.learning_rate": 4e-3, "training.epochs": 30,
+        "training.race": 1, "training.precision": "fp32", "training.stop_after": "fine-tune",
+    }  # fmt: skip
     rows = {name: sample.table.texts(name) for name in ("ticket", "reply")}
     import pandas as pd
 

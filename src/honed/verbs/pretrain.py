@@ -271,7 +271,8 @@ class _Run:
         if path.exists():
             kept = read_json(path)
             return Plan(**kept["plan"]), [Choice(**choice) for choice in kept["choices"]]
-        given = (self.config, self.yours, n_tokens, text, self.limit, self.begin)
+        pairs = read_json(self.folder / SHARDS / "index.json")["tokenizer"] == "bpe"
+        given = (self.config, self.yours, n_tokens, text, self.limit, self.begin, pairs)
         planner = planner_of(given, self.base) if self.base is not None else Planner(*given)
         with self.progress.step("timing this machine"):
             plan = planner.make()
