@@ -173,4 +173,4 @@ def test_a_run_on_pairs_learns_what_is_preferred(tmp_path: Path) -> None:
     assert result.evaluation is not None and result.evaluation.metrics[0].name == "preferred"
     assert result.evaluation.metrics[0].model.value > 0.9
     score = rungs["preference"].score
-    assert score is not None and score.value > 0.75
+    assert score is not None and score.low > 0.5, "better than chance"

@@ -87,21 +87,25 @@ def _turned(part: nn.Module) -> bool:
     return type(part).__name__ == "Conv1D" and hasattr(part, "nf")
 
 
-def wrap(network: Any, rank: int = RANK, alpha: int = ALPHA, *, everywhere: bool = False, bits: int = 0) -> None:
+def wrap(
+    network: Any, rank: int = RANK, alpha: int = ALPHA, *, everywhere: bool = False, bits: int = 0, seed: int = 0
+) -> None:
     """Put adapters on ``network.backbone``, in place, and freeze all of the backbone but these.
 
     They are put on the attention, or with ``everywhere`` on every linear layer. With ``bits`` (8 or 4) all plain linear layers are
-    held in so few.
+    held in so few. The same seed begins with the same adapters.
     """
     linears = linear_layers(network.backbone)
     attention = [name for name in linears if name.rpartition(".")[2] in ATTENTION]
     targets = linears if everywhere else attention or linears
     for parameter in network.backbone.parameters():
         parameter.requires_grad = False
-    for name in targets:
-        owner, _, leaf = name.rpartition(".")
-        place = network.backbone.get_submodule(owner)
-        setattr(place, leaf, LowRank(place.get_submodule(leaf), rank, alpha))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name in targets:
+            owner, _, leaf = name.rpartition(".")
+            place = network.backbone.get_submodule(owner)
+            setattr(place, leaf, LowRank(place.get_submodule(leaf), rank, alpha))
     if not bits:
         return
     for name in linears:

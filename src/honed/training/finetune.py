@@ -147,7 +147,7 @@ def _with_adapters(session: Session, network: Any, head: dict[str, Array]) -> An
         session.forget("frozen network")
         network.to("meta")  # frees its weights, whoever else still holds it
         network = put_head(session.fresh_network(), head)
-    wrap(network, everywhere=bits > 0, bits=bits)
+    wrap(network, everywhere=bits > 0, bits=bits, seed=session.seed)
     return network
 
 
