@@ -71,7 +71,10 @@ class TrainingConfig:
         "keep a moving average of the weights while fine-tuning and ship the better; auto where it was seen to help",
         among=("auto", "on", "off"),
     )
-    adapter: str = setting("auto", "train all weights or low-rank adapters", among=("auto", "full", "lora"))
+    adapter: str = setting(
+        "auto", "train all weights, or low-rank adapters beside weights that are perhaps held in few bits",
+        among=("auto", "full", "lora", "lora-int8", "lora-int4"),
+    )  # fmt: skip
     memory_limit_mib: float | None = setting(None, "memory the run may use; none means what the machine has", low=64)
 
 

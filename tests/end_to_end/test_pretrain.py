@@ -284,6 +284,8 @@ def test_a_base_goes_on_learning_and_what_it_forgets_is_told(whole: Path, text: 
     assert set(changes) == {"the new text", "the older text"}
     assert changes["the new text"][1] < 0.8 * changes["the new text"][0]
     assert abs(changes["the new text"][1] - found.report.loss) < 1e-5
+    assert "What changed" in (found.folder / "report.html").read_text(encoding="utf-8")
+    assert "went on from" in (found.model / "README.md").read_text(encoding="utf-8")
     assert (found.model / "tokenizer.json").read_text() == (whole / "model" / "tokenizer.json").read_text()
     AutoModelForCausalLM.from_pretrained(found.model)
     bare = {**settings, "training.steps": 6}

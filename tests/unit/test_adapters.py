@@ -63,7 +63,9 @@ def test_adapters_learn_and_are_merged_without_a_trace(name: str, tmp_path: Path
     names = list(body.state_dict())
     pixels = torch.rand(2, 3, size, size)
     before = body(pixels)
+    state = torch.get_rng_state()
     wrap(network)
+    assert torch.equal(state, torch.get_rng_state()), "adapters begin with numbers of their own seed"
     adapters = {path: part for path, part in body.named_parameters() if part.requires_grad}
     assert adapters and all("lora_" in path for path in adapters)
     for _ in range(2):  # those that start at zero keep the others from a gradient in the first step

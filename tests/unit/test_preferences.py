@@ -171,7 +171,6 @@ def test_a_run_on_pairs_learns_what_is_preferred(tmp_path: Path) -> None:
     told = {choice.name: choice for choice in result.report.choices}
     assert told["the preferred text is the likelier"].value.startswith("100 %")
     assert result.evaluation is not None and result.evaluation.metrics[0].name == "preferred"
-    assert result.evaluation.metrics[0].value.value > 0.9
-    from transformers import AutoModelForCausalLM
-
-    AutoModelForCausalLM.from_pretrained(result.folder / "model")
+    assert result.evaluation.metrics[0].model.value > 0.9
+    score = rungs["preference"].score
+    assert score is not None and score.low > 0.5, "better than chance"

@@ -328,3 +328,16 @@ def test_the_number_of_steps_follows_the_time(step: int, seconds_left: float, st
     training.plan = SimpleNamespace(most_steps=300)  # type: ignore[assignment]
     less = training._replan(1.0 if seconds_left != 100.0 else 2.0, 40)
     assert training.state.steps == steps and less == 100 - steps
+
+
+def test_byte_pairs_are_read_in_rows_that_are_of_use() -> None:
+    """256 of them where the text is long enough, for rows of tables are longer than 64; characters keep short rows in short runs."""
+    from honed.pretraining.plan import Planner
+    from honed.pretraining.settings import PretrainConfig
+
+    def context(text: int, pairs: bool, tokens: float) -> int:
+        return Planner(PretrainConfig(), set(), 512, text, 60.0, time.monotonic(), pairs)._context(tokens)
+
+    assert [context(200_000, pairs, 1e6) for pairs in (True, False)] == [256, 64]
+    assert [context(n, True, 1e6) for n in (1_000, 9_000, 17_000)] == [64, 128, 256]
+    assert context(10**9, True, 1e9) == context(10**9, False, 1e9) == 512

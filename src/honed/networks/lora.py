@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from honed.networks.few_bits import FewBits
+
 RANK, ALPHA = 16, 32
 ATTENTION = (
     "query", "value", "q_lin", "v_lin", "query_proj", "value_proj", "Wqkv", "qkv", "q_proj", "v_proj", "q", "v", "c_attn",
@@ -64,6 +66,8 @@ class LowRank(nn.Module):
 
     def merged(self) -> Any:
         """The frozen layer with what was learnt added to its weights; one that others hold is left as it was."""
+        if isinstance(self.base, FewBits):
+            self.base = self.base.plain()
         with torch.no_grad():
             learnt = self.scale * (self.lora_b @ self.lora_a)
             whole = self.base.weight + (learnt.T if self.turned else learnt)
@@ -83,20 +87,32 @@ def _turned(part: nn.Module) -> bool:
     return type(part).__name__ == "Conv1D" and hasattr(part, "nf")
 
 
-def wrap(network: Any, rank: int = RANK, alpha: int = ALPHA, *, everywhere: bool = False) -> None:
+def wrap(
+    network: Any, rank: int = RANK, alpha: int = ALPHA, *, everywhere: bool = False, bits: int = 0, seed: int = 0
+) -> None:
     """Put adapters on ``network.backbone``, in place, and freeze all of the backbone but these.
 
-    They are put on the attention, or with ``everywhere`` on every linear layer.
+    They are put on the attention, or with ``everywhere`` on every linear layer. With ``bits`` (8 or 4) all plain linear layers are
+    held in so few. The same seed begins with the same adapters.
     """
     linears = linear_layers(network.backbone)
     attention = [name for name in linears if name.rpartition(".")[2] in ATTENTION]
     targets = linears if everywhere else attention or linears
     for parameter in network.backbone.parameters():
         parameter.requires_grad = False
-    for name in targets:
-        owner, _, leaf = name.rpartition(".")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name in targets:
+            owner, _, leaf = name.rpartition(".")
+            place = network.backbone.get_submodule(owner)
+            setattr(place, leaf, LowRank(place.get_submodule(leaf), rank, alpha))
+    if not bits:
+        return
+    for name in linears:
+        owner, leaf = (name, "base") if name in targets else (name.rpartition(".")[0], name.rpartition(".")[2])
         place = network.backbone.get_submodule(owner)
-        setattr(place, leaf, LowRank(place.get_submodule(leaf), rank, alpha))
+        if type(getattr(place, leaf)) is nn.Linear:
+            setattr(place, leaf, FewBits(getattr(place, leaf), bits))
 
 
 def merge(network: Any) -> None:
@@ -105,6 +121,10 @@ def merge(network: Any) -> None:
         if isinstance(module, LowRank):
             owner, _, leaf = name.rpartition(".")
             setattr(network.backbone.get_submodule(owner), leaf, module.merged())
+    for name, module in list(network.backbone.named_modules()):
+        if isinstance(module, FewBits):
+            owner, _, leaf = name.rpartition(".")
+            setattr(network.backbone.get_submodule(owner), leaf, module.plain())
     for parameter in network.parameters():
         parameter.requires_grad = True
 

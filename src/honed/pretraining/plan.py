@@ -24,6 +24,9 @@ from honed.wording import number
 
 CONTEXTS = ((0.0, 64), (4e6, 128), (16e6, 256), (256e6, 512), (4e9, 1024))
 """Tokens of a row, from so many tokens on that will be read: short rows learn sooner, see docs/decisions."""
+USEFUL = (64, 128, 256)
+"""Tokens of a row at least, where tokens are several letters each and the text is long enough: shorter ones are too short for rows of
+tables, and longer ones cost nothing there."""
 AT_ONCE = {"cpu": 2048, "cuda": 65536}
 """Tokens computed at once."""
 PASSES = 16.0
@@ -102,11 +105,15 @@ class Planner:
         Seconds that were given for everything.
     begin : float
         ``time.monotonic()`` value at which they began.
+    pairs : bool
+        Tokens are byte pairs, several letters each.
     """
 
     def __init__(
-        self, config: PretrainConfig, yours: set[str], n_tokens: int, text: int, limit: float | None, begin: float
-    ) -> None:
+        self, config: PretrainConfig, yours: set[str], n_tokens: int, text: int, limit: float | None, begin: float,
+        pairs: bool = False,
+    ) -> None:  # fmt: skip
+        self.pairs = pairs
         self.config, self.yours, self.n_tokens, self.text = config, yours, n_tokens, text
         self.limit, self.begin = limit, begin
         self.device = engine.device_here()
@@ -121,7 +128,7 @@ class Planner:
             The time is too short for a single step.
         """
         learning, most = self.config.training, self._most_tokens()
-        first = self.config.shape.context or CONTEXTS[0][1]
+        first = self.config.shape.context or self._least()
         precision = self._precision(self._shapes(first)[0])
         size = self._size(first, precision)
         context = self._context(min(size.tokens, most))
@@ -162,10 +169,14 @@ class Planner:
     def _left(self) -> float:
         return math.inf if self.limit is None else time_for_learning(self.limit, self.begin)
 
+    def _least(self) -> int:
+        """Tokens of a row at least."""
+        return max(size for size in USEFUL if size == USEFUL[0] or (self.pairs and size <= self.text // 64))
+
     def _context(self, tokens: float) -> int:
         fitting = max(CONTEXTS[0][1], self.text // 64)
         found = self.config.shape.context or max(
-            size for least, size in CONTEXTS if tokens >= least and size <= fitting
+            self._least(), *(size for least, size in CONTEXTS if tokens >= least and size <= fitting)
         )
         self._choose(
             "shape.context", found, "tokens it reads at most; short rows learn sooner where few tokens can be read"

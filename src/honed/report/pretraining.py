@@ -60,13 +60,15 @@ def print_pretraining(console: Console, report: PretrainReport, folder: Path) ->
     console.print(f"  honed finetune YOUR_TABLE.csv --base {folder}/model", markup=False, soft_wrap=True)
 
 
-def card_of(name: str, facts: dict[str, Any]) -> str:
+def card_of(name: str, facts: dict[str, Any], base: str = "") -> str:
     """The README of the model: front matter that hubs read, and what is known; it quotes nothing of the data."""
+    begun = f"which went on from {base} with Honed" if base else "trained from nothing by Honed"
+    knows = "It follows no instructions" if base else "It knows nothing else, follows no instructions"
     rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return (
         "---\npipeline_tag: text-generation\nlibrary_name: transformers\nlicense: other\n---\n\n"
-        f"# {name}\n\nA text-generation base, trained from nothing by Honed on a text of its owner. It continues texts like those it "
-        "was trained on. It knows nothing else, follows no instructions, and may repeat passages of its training text: share it only "
+        f"# {name}\n\nA text-generation base, {begun} on a text of its owner. It continues texts like those it "
+        f"was trained on. {knows}, and may repeat passages of its training text: share it only "
         "with those who may read that text.\n\n"
         f"| | |\n|---|---|\n{rows}\n\n"
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"

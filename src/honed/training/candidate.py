@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from honed.evaluation.results import Estimate, RungResult
 from honed.files import read_json, write_json
-from honed.tasks.contract import Array, Predictor, Problem, Task
+from honed.tasks.contract import Array, Input, Predictor, Problem, Task
 
 
 @dataclass
@@ -29,6 +30,16 @@ class Candidate:
     seconds: float
     peak_mib: float
     note: str = ""
+
+    def rest(self, folder: Path, task: Task, problem: Problem) -> None:
+        """Leave the predictor on disk, where :meth:`save` put it."""
+        kind = self.predictor.kind
+        self.predictor = Resting(kind, lambda: task.load_predictor(kind, folder, problem))
+
+    def wake(self) -> None:
+        """Have the predictor in memory, for what lies on disk may go."""
+        if isinstance(self.predictor, Resting):
+            self.predictor = self.predictor.wake()
 
     def result(self, best: bool) -> RungResult:
         """This rung as a line of the report."""
@@ -51,6 +62,32 @@ class Candidate:
         score, utility = Estimate(**facts.pop("score")), facts.pop("utility")
         outputs = np.load(folder / "outputs.npy", allow_pickle=False)
         return cls(predictor=predictor, outputs=outputs, score=score, utility=(utility[0], utility[1]), **facts)
+
+
+class Resting:
+    """A predictor that lies on disk and takes no memory until it is asked; the parameters are its kind and what loads it."""
+
+    def __init__(self, kind: str, load: Callable[[], Predictor]) -> None:
+        self.kind, self._load = kind, load
+        self._awake: Predictor | None = None
+
+    def wake(self) -> Predictor:
+        """Load it for good."""
+        self._awake = self._awake or self._load()
+        return self._awake
+
+    def outputs(self, inputs: Sequence[Input], advance: Callable[[int], None] | None = None) -> Array:
+        """As the predictor gives them."""
+        return (self._awake or self._load()).outputs(inputs, advance)
+
+    def save(self, folder: Path) -> None:
+        """As the predictor does."""
+        (self._awake or self._load()).save(folder)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.wake(), name)
 
 
 def saved(folder: Path) -> bool:

@@ -12,14 +12,14 @@ import numpy as np
 from honed.files import read_json, whole_file, write_json
 from honed.networks.engine import NetworkPredictor, run_encoded
 from honed.networks.learning import learning, usual_epochs
-from honed.networks.lora import linear_layers
+from honed.networks.lora import linear_layers, merge, wrap
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
 from honed.training.checkpoint import has_checkpoint, restore
 from honed.training.loop import Plan, Trace, train
 from honed.training.measure import utility
-from honed.training.recipe import Recipe, probe_head, with_head
+from honed.training.recipe import Recipe, probe_head, put_head, with_head
 from honed.training.rehearsal import rehearse_once
 from honed.training.session import Part, Session
 from honed.training.ways import best_way
@@ -68,9 +68,7 @@ class FineTuneRecipe(Recipe):
         if watch is None and not _averaged(session):
             plan = dataclasses.replace(plan, average=0.0)
         if session.remember("lora", lambda: False):
-            from honed.networks.lora import wrap
-
-            wrap(network)
+            network = _with_adapters(session, network, head)
         judge = _judge(session, network, watch) if watch else None
         folder = session.folder / "checkpoint" / f"{self.name}-{tag}"
         total = plan.epochs * steps_per_epoch(len(part), plan.batch_size)
@@ -105,17 +103,19 @@ class FineTuneRecipe(Recipe):
         kept = session.folder / "checkpoint" / "plan.json"
         if kept.exists():
             facts = read_json(kept)
-            session.remember("lora", lambda: facts.pop("lora"))
-            facts.pop("lora", None)
+            lora, bits = facts.pop("lora"), facts.pop("bits", 0)
+            session.remember("lora", lambda: lora)
+            session.remember("bits", lambda: bits)
             return Plan(**facts)
-        plan, lora = first_plan(session, network, encoded)
-        session.remember("lora", lambda: lora)
+        plan, room = first_plan(session, network, encoded)
+        session.remember("lora", lambda: room.lora)
+        session.remember("bits", lambda: room.bits)
         raced = session.task.facts.race and session.config.training.race > 1
         if raced and session.config.training.learning_rate == 0:
             plan = race(session, network, encoded, part, plan)
-        if watch and not lora and getattr(network, "ways", None):
+        if watch and not room.lora and getattr(network, "ways", None):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
-        write_json(kept, {**dataclasses.asdict(plan), "lora": lora})
+        write_json(kept, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
         return plan
 
 
@@ -147,27 +147,36 @@ def freeze_embeddings(network: Any) -> None:
             parameter.requires_grad = False
 
 
+def _with_adapters(session: Session, network: Any, head: dict[str, Array]) -> Any:
+    """The network with adapters; where its weights are held in few bits, nothing else keeps them whole meanwhile."""
+    bits = session.remember("bits", lambda: 0)
+    if bits:
+        session.forget("frozen network")
+        network.to("meta")  # frees its weights, whoever else still holds it
+        network = put_head(session.fresh_network(), head)
+    wrap(network, everywhere=bits > 0, bits=bits, seed=session.seed)
+    return network
+
+
 def _merged(session: Session, network: Any) -> Any:
     if session.remember("lora", lambda: False):
-        from honed.networks.lora import merge
-
         merge(network)
     return network.eval()
 
 
-def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan, bool]:
-    """The default plan for this data, base and memory, and whether adapters train instead of all weights."""
+def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan, memory.Fit]:
+    """The default plan for this data, base and memory, and how it fits into it."""
     settings = session.config.training
     n_parameters = session.base.n_parameters if session.base else 0
     wanted = settings.adapter
     if wanted == "auto" and n_parameters > MODEL_IS_LARGE and linear_layers(network.backbone):
-        wanted = "lora"
+        wanted = memory.LIGHT
     longest = max(item["length"] for item in encoded)
     usual = getattr(network, "usual_batch", BATCH)
     size = settings.batch_size or (2 * usual if len(encoded) >= MANY_ROWS else usual)
     average = _average(network, settings.average)
     room = memory.make_it_fit(network, size, longest, settings.memory_limit_mib, wanted, average > 0)
-    session.choose("training.adapter", "lora" if room.lora else "full", _origin(settings.adapter != "auto"), room.note)
+    session.choose("training.adapter", room.way, _origin(settings.adapter != "auto"), room.note)
     memory_note = f"about {room.needed_mib:,.0f} of {room.allowed_mib:,.0f} MiB that may be used"
     session.choose("training.batch_size", room.batch_size, _origin(settings.batch_size > 0), memory_note)
     epochs = settings.epochs or getattr(network, "usual_epochs", usual_epochs)(len(encoded))
@@ -185,7 +194,7 @@ def first_plan(session: Session, network: Any, encoded: list[Any]) -> tuple[Plan
         max(settings.patience, epochs // 4),
         average=average,
     )
-    return plan, room.lora
+    return plan, room
 
 
 def _average(network: Any, wanted: str) -> float:

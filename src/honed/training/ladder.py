@@ -70,6 +70,8 @@ def climb(
         if on_rung:
             on_rung(ladder.lines()[-1])
     _tell_trust(session, ladder)
+    if ladder.best is not None:
+        ladder.best.wake()
     return ladder
 
 
@@ -152,6 +154,8 @@ def _load_or_measure(session: Session, recipe: Recipe) -> Candidate:
         return Candidate.load(folder, session.task, session.problem)
     candidate = measure(session, recipe)
     candidate.save(folder)
+    if recipe.rests and session.task.facts.whole:
+        candidate.rest(folder, session.task, session.problem)
     return candidate
 
 

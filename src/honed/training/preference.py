@@ -46,7 +46,7 @@ class PreferenceRecipe(Recipe):
         reference, before = _reference(session, pairs, encoded, tag), pairs.chances(seen)
         adapters = session.config.training.adapter != "full"
         if adapters:
-            wrap(pairs.writer, everywhere=True)
+            wrap(pairs.writer, everywhere=True, seed=session.seed)
         first = snapshot(pairs)
         kept: list[_Try] = []
         betas = BETAS if held else (session.remember(BETA, lambda: BETAS[0]),)

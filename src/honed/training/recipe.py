@@ -23,6 +23,9 @@ class Recipe(ABC):
     """What is known before a row is seen, for when rows are too few to tell methods apart: 0 has learnt from these rows
     alone, 1 brings what its base knows, 2 is made for few rows."""
 
+    rests: bool = False
+    """A large network that it leaves as it came is not kept in memory."""
+
     def skip_reason(self, session: Session, best: float | None) -> str | None:
         """Why this rung makes no sense here, or None. ``best`` is the best score so far."""
         return None
@@ -50,13 +53,17 @@ class BaselineRecipe(Recipe):
 
 def with_head(network: Any, head: dict[str, Array]) -> Any:
     """A copy of a network with this linear head; as it is, where there is none."""
+    return put_head(copy.deepcopy(network), head)
+
+
+def put_head(network: Any, head: dict[str, Array]) -> Any:
+    """The network itself with this linear head."""
     import torch
 
-    twin = copy.deepcopy(network)
     with torch.no_grad():
         for name, value in head.items():
-            getattr(twin.head, name).copy_(torch.as_tensor(value))
-    return twin
+            getattr(network.head, name).copy_(torch.as_tensor(value))
+    return network
 
 
 class _FrozenRecipe(Recipe):
@@ -75,7 +82,7 @@ class _FrozenRecipe(Recipe):
 class ZeroShotRecipe(_FrozenRecipe):
     """What the base knows of the labels by their names, no training."""
 
-    name = "zero-shot"
+    name, rests = "zero-shot", True
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -98,6 +105,8 @@ class ZeroShotRecipe(_FrozenRecipe):
 
 class FewShotRecipe(Recipe):
     """The base as it is, shown rows with their targets; ``n`` of them for each input, 0 for as many as are of use."""
+
+    rests = True
 
     def __init__(self, n: int = 0) -> None:
         self.n, self.name = n, "one-shot" if n == 1 else "few-shot"

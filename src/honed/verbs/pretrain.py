@@ -280,7 +280,8 @@ class _Run:
         if path.exists():
             kept = read_json(path)
             return Plan(**kept["plan"]), [Choice(**choice) for choice in kept["choices"]]
-        given = (self.config, self.yours, n_tokens, text, self.limit, self.begin)
+        pairs = read_json(self.folder / SHARDS / "index.json")["tokenizer"] == "bpe"
+        given = (self.config, self.yours, n_tokens, text, self.limit, self.begin, pairs)
         planner = planner_of(given, self.base) if self.base is not None else Planner(*given)
         with self.progress.step("timing this machine"):
             plan = planner.make()
@@ -317,7 +318,7 @@ class _Run:
         def card(step: int, loss: float) -> str:
             facts = {"held-out loss, nats a token": f"{loss:.4f}", "step": f"{step:,}", "context": plan.shape["context"],
                      "data": self.corpus.source.name, "SHA-256 of the data": self.state.data_digest}  # fmt: skip
-            return card_of(self.state.name, facts)
+            return card_of(self.state.name, facts, self.config.base or "")
 
         return card
 

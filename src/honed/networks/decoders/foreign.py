@@ -90,7 +90,7 @@ class ForeignDecoder(nn.Module):
         found: dict[int, Continued] = {}
         for length in {len(prompt) for prompt in prompts}:
             rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
-            given = torch.tensor([prompts[row] for row in rows], device=self.head.weight.device)
+            given = torch.tensor([prompts[row] for row in rows], device=next(self.parameters()).device)
             texts = self._together(given, min(most, context - length + 1), set(ends))
             found.update(zip(rows, texts, strict=True))
         return [found[row] for row in range(len(prompts))]
