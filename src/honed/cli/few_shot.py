@@ -60,7 +60,7 @@ def answer(
             print(few.prompt(_first_row(few, source)))
             return
         told = getattr(few.base, "told", None)
-        if told is not None:
+        if told is not None and asked.allow_remote:  # where it is not allowed, the refusal shows the row
             told(few, _first_row(few, source), edge.err())
         beside = Beside.load(asked.beside) if asked.beside else None
         found = answer_file(few, source, out, format=format, keep=keep, beside=beside, progress=progress)  # type: ignore[arg-type]
