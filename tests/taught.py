@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from honed.likelihood.scorer import Scorer
+from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.rows import NOTHING, laid
 from honed.networks.decoders.shape import Shape
@@ -87,8 +88,9 @@ def taught(texts: Sequence[str], *, steps: int, seed: int = 0, rate: float = 4e-
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 20) * (1 - step / steps)
-        batch = laid(rng.sample(pairs, min(8, len(pairs))), 2 * scorer.context)
-        logits = decoder(batch["tokens"], batch["places"], mask=batch["mask"])
+        batch = laid(rng.sample(pairs, min(8, len(pairs))))
+        apart = Apart(batch["slots"], batch["back"], batch["sizes"])
+        logits = decoder.logits(decoder.read(batch["tokens"], batch["places"], mask=apart))
         loss = functional.cross_entropy(logits.flatten(0, 1), batch["wanted"].flatten(), ignore_index=NOTHING)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -54,7 +54,7 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
 def test_the_page_about_pretraining_runs(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples/text-generation/make_logbook.py", tmp_path)
     blocks = re.findall(r"```(console|python)\n(.*?)```", (ROOT / "docs/pretrain.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for kind, block in blocks:
         lines = (
             [["-c", block]]
