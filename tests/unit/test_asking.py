@@ -7,17 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from honed.errors import GenerationError, ZooError
 from honed.generation.asking import PlainAsking
 from honed.generation.generator import Generator
-from honed.generation.settings import Settings
+from honed.generation.settings import Request, Settings
+from honed.networks.decoders.decoder import Decoder
+from honed.networks.decoders.hub_names import to_hub
 from honed.networks.decoders.loading import load_decoder
+from honed.networks.decoders.shape import Shape
 from honed.networks.decoders.written import texts_of
 from honed.networks.engine import NetworkPredictor
 from honed.tasks.contract import Problem
 from honed.tasks.registry import get_task
 from honed.zoo.resolve import resolve
+from tests.decoder_files import scored_pieces, write_llama2c
 from tests.writers import base_of
 
 USER = {"role": "user", "content": "the printer is jammed"}
@@ -92,3 +97,17 @@ def test_cheap_methods_are_not_asked_and_a_base_without_a_template_has_no_chats(
     assert not plain.manner.chat and plain.text("the").ids == plain.loaded.vocabulary.encode("the")
     with pytest.raises(ZooError, match="Z044"):
         plain.chat([USER])
+
+
+def test_an_answer_of_its_own_begins_without_the_blank_of_its_first_word(tmp_path: Path) -> None:
+    """As ``predict`` shows it, also where tokens bring the blank before their word along."""
+    pieces, scores = scored_pieces()
+    shape = Shape("llama", len(pieces), 64, 16, 1, 2, 2, 8, 24, tied=True)
+    torch.manual_seed(0)
+    weights = {name: value.numpy() for name, value in to_hub(shape, Decoder(shape).state_dict()).items()}
+    loaded = load_decoder(resolve(write_llama2c(tmp_path, shape, weights, pieces, scores), kind="decoder").folder)
+    generator, word = Generator(loaded, threads=1), pieces.index("▁printer")
+    settings = Settings(max_tokens=3, logit_bias={word: 100.0})
+    rest, own = (generator.submit(Request("the", settings, anew=anew)).result() for anew in (False, True))
+    assert rest.ids == own.ids == [word] * 3
+    assert rest.text == " printer printer printer" and own.text == loaded.vocabulary.decode(own.ids) == rest.text[1:]

@@ -20,10 +20,13 @@ class Prompt:
     ids : list of int
     row : tuple of str, optional
         The row of a table that was asked, as ``predict`` takes it; None where the model knows no rows.
+    anew : bool
+        The answer is a text of its own; see :class:`~honed.generation.settings.Request`.
     """
 
     ids: list[int]
     row: tuple[str, ...] | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,4 +96,4 @@ class PlainAsking:
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
         """The words of the template."""
-        return Prompt(self.loaded.vocabulary.chat_prompt(list[Any](messages)))
+        return Prompt(self.loaded.vocabulary.chat_prompt(list[Any](messages)), anew=True)

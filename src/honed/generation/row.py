@@ -50,7 +50,7 @@ class Row:
         self.begun = time.perf_counter()
         self.first_s = self.total_s = 0.0
         self._ends = frozenset(() if self.settings.ignore_end else vocabulary.ends)
-        self._text = TextStream(vocabulary, self.ids, self.settings.stop)
+        self._text = TextStream(vocabulary, () if request.anew else self.ids, self.settings.stop)
         self._on_token = request.on_token
         self._counting = bool(self.settings.presence_penalty or self.settings.frequency_penalty)
         self.counts: dict[int, int] = {}

@@ -124,11 +124,14 @@ class Request:
     settings : Settings
     on_token : callable, optional
         Gets every :class:`Token` at once, in the thread that steps; keep it short.
+    anew : bool
+        The answer is a text of its own, not the rest of the prompt's: no blank is shown before its first word.
     """
 
     prompt: str | Sequence[int]
     settings: Settings = field(default_factory=Settings)
     on_token: Callable[[Token], None] | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

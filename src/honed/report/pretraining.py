@@ -57,7 +57,8 @@ def print_pretraining(console: Console, report: PretrainReport, folder: Path) ->
         grid.add_row(name, escape(str(folder / file)))
     console.print(grid)
     heading(console, "Next")
-    console.print(f"  honed finetune YOUR_TABLE.csv --base {folder}/model", markup=False, soft_wrap=True)
+    for told in ("evaluate {} NEW_TEXTS", "serve {}", "finetune YOUR_TABLE.csv --base {}"):
+        console.print(f"  honed {told.format(f'{folder}/model')}", markup=False, soft_wrap=True)
 
 
 def card_of(name: str, facts: dict[str, Any], base: str = "") -> str:

@@ -97,7 +97,7 @@ class Scribe:
             try:
                 prompt, settings = self._prompt(message)
                 row = None if prompt.row is None else list(prompt.row)
-                request = Request(prompt.ids, settings, partial(self._heard, number))
+                request = Request(prompt.ids, settings, partial(self._heard, number), prompt.anew)
                 self._ready.put((number, request, {"begun": {"n_prompt": len(prompt.ids), "row": row}}))
             except Exception as error:
                 self._ready.put((number, None, {"error": _told(error)}))

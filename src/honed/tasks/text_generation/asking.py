@@ -62,7 +62,7 @@ class RowAsking:
     def _said(self, messages: Sequence[Message], row: tuple[str, ...]) -> Prompt:
         instruction = self._writer.layout.instruction
         told: list[Any] = [{"role": "system", "content": instruction}] if instruction else []
-        return Prompt(self._writer.vocabulary.chat_prompt([*told, *messages]), row)
+        return Prompt(self._writer.vocabulary.chat_prompt([*told, *messages]), row, anew=True)
 
     def _row(self, given: str) -> tuple[str, ...]:
         names = self._writer.layout.names
@@ -88,4 +88,4 @@ class RowAsking:
         ids = writer.layout.prompt(writer.vocabulary, row)
         if self._shots_of is not None and len(ids) <= writer.context - writer.most_tokens:
             ids = writer.encode([row], [self._shots_of(row)])[0]["tokens"]
-        return Prompt(list(ids), row)
+        return Prompt(list(ids), row, anew=True)
