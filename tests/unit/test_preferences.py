@@ -21,7 +21,7 @@ from honed.networks.decoders.pairs import Pairs, preference_loss
 from honed.networks.decoders.writer import Writer
 from honed.networks.decoders.written import pack, width_of
 from honed.networks.lora import LowRank, without_adapters, wrap
-from honed.tasks.text_generation.preferred import NearerPreferred, Preferred, with_rejected
+from honed.tasks.text_generation.preferred import LikePreferred, NearerPreferred, Preferred, with_rejected
 from honed.testing.tiny_decoders import tiny_decoder, tiny_word_decoder
 
 WORDS = [
@@ -137,6 +137,11 @@ def test_nearer_to_what_is_preferred() -> None:
     targets = pairs_of(("please restart it", "go away"), ("please help", "no"), ("yes", "no"))
     given = pack(["please restart", "no", "qqq"], width_of(20))
     assert NearerPreferred(texts.chrf).rows(targets, given).tolist() == [1.0, 0.0, 0.5]
+    like = LikePreferred(texts.chrf).rows(targets, given)
+    assert like[0] == pytest.approx(texts.chrf("please restart it", "please restart")) and like[1:].tolist() == [
+        0.0,
+        0.0,
+    ]
     assert targets[0] == "please restart it" and isinstance(targets[0], Preferred)
     assert with_rejected(np.array(["a", None], dtype=object), [" ", "b"]).tolist() == [None, None]
 
@@ -167,10 +172,13 @@ def test_a_run_on_pairs_learns_what_is_preferred(tmp_path: Path) -> None:
     result = honed.finetune(source, base=str(base), out=tmp_path / "runs", settings=settings, progress=Heard())
     assert "Preferred less, " in heard[0] and "go away now" in heard[0].split("Preferred less")[1]
     rungs = {line.name: line for line in result.report.ladder}
-    assert rungs["preference"].status == "done" and result.model.problem.metric == "preferred"
+    assert rungs["preference"].status == "done" and result.model.problem.metric == "preferred_chrf"
     told = {choice.name: choice for choice in result.report.choices}
     assert told["the preferred text is the likelier"].value.startswith("100 %")
-    assert result.evaluation is not None and result.evaluation.metrics[0].name == "preferred"
-    assert result.evaluation.metrics[0].model.value > 0.9
-    score = rungs["preference"].score
-    assert score is not None and score.low > 0.5, "better than chance"
+    assert result.evaluation is not None and [metric.name for metric in result.evaluation.metrics][:2] == [
+        "preferred_chrf",
+        "preferred",
+    ]
+    assert result.evaluation.metrics[1].model.value > 0.9
+    score, before = rungs["preference"].score, rungs["zero-shot"].score
+    assert score is not None and before is not None and score.low > before.high

@@ -50,6 +50,19 @@ def _nearer(wanted: str, text: str) -> float:
     return 0.5 if like == unlike else float(like > unlike)
 
 
+class LikePreferred(MeanLikeness):
+    """Likeness to the preferred text, 0 where the other text is nearer: one text for every row does not satisfy it."""
+
+    def rows(self, targets: Array, given: Array) -> Array:
+        """chrF of each row, 0 to 1, times whether it is nearer to what is preferred."""
+        pairs = zip(targets, texts_of(given), strict=True)
+        return np.array([self.likeness(str(wanted), text) * (_nearer(wanted, text) > 0.5 or not hasattr(wanted, REJECTED))
+                         for wanted, text in pairs], dtype=float)  # fmt: skip
+
+
+LIKE_PREFERRED = Metric(
+    "preferred_chrf", "likeness to what is preferred (chrF, 0 where nearer to the other)", LikePreferred(texts.chrf)
+)
 PREFERRED = Metric("preferred", "nearer to what is preferred", NearerPreferred(texts.chrf))
 
 

@@ -14,5 +14,7 @@ class TextGenerationConfig:
     instruction: str = setting("", "said to the model before every row")
     max_new_tokens: int = setting(0, "tokens written at most; 0 lets Honed choose from the texts", low=0, high=8192)
     metric: str = setting(
-        "auto", "what decides", among=("auto", "exact_match", "chrf", "token_f1", "rouge_l", "preferred")
+        "auto",
+        "what decides",
+        among=("auto", "exact_match", "chrf", "token_f1", "rouge_l", "preferred_chrf", "preferred"),
     )

@@ -30,7 +30,7 @@ from honed.tasks.contract import (
 from honed.tasks.judging import Look
 from honed.tasks.text_generation import decisions, validate
 from honed.tasks.text_generation.judging import TextJudging
-from honed.tasks.text_generation.preferred import PREFERRED, REJECTED, with_rejected
+from honed.tasks.text_generation.preferred import LIKE_PREFERRED, PREFERRED, REJECTED, with_rejected
 from honed.tasks.text_generation.sample import sample
 from honed.tasks.text_generation.scores import deciding, metrics_of
 from honed.tasks.text_generation.settings import TextGenerationConfig
@@ -68,7 +68,7 @@ class TextGeneration(Task):
         extra = {"most_bytes": min(validate.LONG, int(SPARE * longest) + 8), "instruction": config.instruction}
         extra["messages"] = _are_chats(table, roles)
         if _prefers(table, roles):
-            extra[REJECTED], metric = REJECTED, PREFERRED.name if config.metric == "auto" else metric
+            extra[REJECTED], metric = REJECTED, LIKE_PREFERRED.name if config.metric == "auto" else metric
             others = [text for text in table.texts(REJECTED) if text]
             extra["most_bytes"] = max(
                 extra["most_bytes"], min(validate.LONG, max(len(text.encode()) for text in others))
@@ -190,7 +190,7 @@ class TextGeneration(Task):
         found = metrics_of(problem.metric)
         if not self.prefers(problem):
             return found
-        return [PREFERRED, *found] if problem.metric == PREFERRED.name else [*found, PREFERRED]
+        return sorted([LIKE_PREFERRED, PREFERRED, *found], key=lambda metric: metric.name != problem.metric)
 
     def weighing(self, predictor: Predictor, problem: Problem) -> tuple[Any, Any] | None:
         from honed.tasks.text_generation.further import weighing
