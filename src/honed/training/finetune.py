@@ -51,10 +51,7 @@ class FineTuneRecipe(Recipe):
             self.title = "fine-tuning that starts from the base"
 
     def skip_reason(self, session: Session, best: float | None) -> str | None:
-        share = session.task.metrics(session.problem)[0].range == (0.0, 1.0)
-        if share and best is not None and best >= NEAR_PERFECT:
-            return "nothing is left to gain"
-        return None
+        return nothing_to_gain(session, best)
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         head = probe_head(session, part)
@@ -117,6 +114,12 @@ class FineTuneRecipe(Recipe):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
         write_json(kept, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
         return plan
+
+
+def nothing_to_gain(session: Session, best: float | None) -> str | None:
+    """Why no dearer method is worth its time: a cheaper one is near perfect already; None where it is not."""
+    share = session.task.metrics(session.problem)[0].range == (0.0, 1.0)
+    return "nothing is left to gain" if share and best is not None and best >= NEAR_PERFECT else None
 
 
 def _keep_for_eject(folder: Path, head: dict[str, Array], plan: Plan, losses: list[float]) -> None:

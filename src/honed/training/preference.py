@@ -18,7 +18,7 @@ from honed.networks.lora import merge, wrap
 from honed.tasks.contract import Array, Predictor
 from honed.training.batching import steps_per_epoch
 from honed.training.checkpoint import restore, snapshot
-from honed.training.finetune import LORA_RATE, FineTuneRecipe
+from honed.training.finetune import LORA_RATE, FineTuneRecipe, nothing_to_gain
 from honed.training.loop import Plan, train
 from honed.training.recipe import Recipe
 from honed.training.session import Part, Session
@@ -37,6 +37,9 @@ class PreferenceRecipe(Recipe):
 
     def __init__(self, before: Predictor | None) -> None:
         self.before = before
+
+    def skip_reason(self, session: Session, best: float | None) -> str | None:
+        return nothing_to_gain(session, best)
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         held = watch if watch is not None and len(watch) else None
