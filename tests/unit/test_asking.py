@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from honed.errors import GenerationError, ZooError
+from honed.errors import BundleError, GenerationError, ZooError
 from honed.generation.asking import PlainAsking
 from honed.generation.generator import Generator
 from honed.generation.settings import Request, Settings
+from honed.model import Model
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.hub_names import to_hub
 from honed.networks.decoders.loading import load_decoder
@@ -111,3 +112,8 @@ def test_an_answer_of_its_own_begins_without_the_blank_of_its_first_word(tmp_pat
     rest, own = (generator.submit(Request("the", settings, anew=anew)).result() for anew in (False, True))
     assert rest.ids == own.ids == [word] * 3
     assert rest.text == " printer printer printer" and own.text == loaded.vocabulary.decode(own.ids) == rest.text[1:]
+
+
+def test_a_plain_decoder_is_no_bundle_and_that_is_said(bases: dict[bool, Path]) -> None:
+    with pytest.raises(BundleError, match="not fine-tuned"):
+        Model.load(bases[False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from honed.bundle.manifest import OUTSIDE, Manifest, read_manifest
+from honed.bundle.plain import is_plain_decoder
 from honed.data.table import Roles
 from honed.errors import BundleError, ConfigError
 from honed.files import read_json, sha256
@@ -21,10 +22,15 @@ def open_bundle(folder: Path) -> Model:
 
     Raises
     ------
-    BundleError [B001..B007, B020]
+    BundleError [B001..B007, B020, B037]
         No bundle, damaged, tampered with, of a newer format, or of a task that is not installed.
     """
     folder = Path(folder)
+    if is_plain_decoder(folder):
+        raise BundleError(
+            "B037", f"{folder} is a pre-trained model that was not fine-tuned.",
+            "Take it as --base of finetune; a decoder also answers by examples (honed predict --examples).",
+        )  # fmt: skip
     if not folder.is_dir():
         raise BundleError(
             "B001", f"There is no bundle {folder}.", "Pass the folder that finetune wrote, such as runs/NAME/model."

@@ -66,10 +66,10 @@ def _pairs(flags: list[str]) -> dict[str, str]:
 def _tell(bundle: str, url: str, keys: bool) -> None:
     import shlex
 
-    from honed.serving.bases import is_base
+    from honed.bundle.plain import is_plain_decoder
 
     head = " -H 'Authorization: Bearer KEY'" if keys else ""
-    path, sent = _text_example(Path(bundle)) if is_base(Path(bundle)) else _row_example(Path(bundle))
+    path, sent = _text_example(Path(bundle)) if is_plain_decoder(Path(bundle)) else _row_example(Path(bundle))
     print(f"Page: {url}/   API: {url}/docs   Ready: {url}/readyz")
     print(f"Try: curl {url}{shlex.quote(path)}{head} -H {sent}", flush=True)
 

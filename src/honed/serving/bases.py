@@ -6,20 +6,13 @@ import datetime
 import hashlib
 from pathlib import Path
 
-from honed.bundle.manifest import MANIFEST, Manifest
+from honed.bundle.manifest import Manifest
 from honed.errors import ServeError
 from honed.files import sha256
 from honed.tasks.registry import task_for
 
 PLAIN = "model"
 """What ``pretrain`` calls its folders; the run's name says more."""
-
-
-def is_base(path: Path) -> bool:
-    """True for what may be a decoder and is no bundle."""
-    from honed.zoo.decoder_files import is_decoder_file
-
-    return is_decoder_file(path) or ((path / "config.json").is_file() and not (path / MANIFEST).is_file())
 
 
 def manifest_of(path: Path) -> Manifest:

@@ -11,6 +11,7 @@ from typing import Any
 from honed.bundle.deployment import version_of
 from honed.bundle.manifest import Manifest, read_manifest
 from honed.bundle.open import check_files
+from honed.bundle.plain import is_plain_decoder
 from honed.errors import BundleError, ServeError
 from honed.files import read_json
 from honed.media.medium import Medium
@@ -106,7 +107,7 @@ def admitted(path: Path, settings: Settings) -> Served:
         Damaged, not signed as asked for, or its evaluation says "do not ship" and nobody took that upon themselves.
     """
     folder, admission, limits = path.resolve(), settings.admission, settings.limits
-    if bases.is_base(folder):
+    if is_plain_decoder(folder):
         return _admitted_base(path, settings)
     if not folder.is_dir():
         raise BundleError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from honed.bundle.plain import is_plain_decoder
 from honed.data.read import read_table
 from honed.errors import ConfigError
 from honed.evaluation.choices import evaluate_choices
@@ -20,7 +21,7 @@ from honed.likelihood.choices import are_choices
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.tasks.contract import labelled
-from honed.verbs.evaluate_decoder import is_decoder, on_decoder
+from honed.verbs.evaluate_decoder import on_decoder
 
 LEAKS = ("D130", "D131")
 
@@ -54,9 +55,9 @@ def evaluate(
     BundleError, ConfigError, DataError, ZooError
     """
     progress = progress or Silent()
-    if control is not None and (isinstance(model, Model) or not is_decoder(Path(model))):
+    if control is not None and (isinstance(model, Model) or not is_plain_decoder(Path(model))):
         raise ConfigError("C012", "A control is for plain decoders.", "Leave --control away.")
-    if not isinstance(model, Model) and is_decoder(Path(model)):
+    if not isinstance(model, Model) and is_plain_decoder(Path(model)):
         if group:
             raise ConfigError(
                 "C012", "A plain decoder has no rows whose groups could be compared.", "Leave --group away."

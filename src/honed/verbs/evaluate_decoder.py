@@ -25,19 +25,10 @@ from honed.pretraining.settings import PretrainConfig
 from honed.pretraining.survey import divided, hold_out, survey
 from honed.progress import Progress
 from honed.verbs.run_folder import read_state
-from honed.zoo.decoder_files import is_decoder_file
-from honed.zoo.local import json_of
 from honed.zoo.resolve import resolve
 
 MOST_LEARNT = 4_000_000
 """Bytes of training text that are looked at, spread evenly over it."""
-
-
-def is_decoder(path: Path) -> bool:
-    """True for a file or folder that holds a decoder and is no bundle of Honed."""
-    if (path / "manifest.json").exists():
-        return False
-    return is_decoder_file(path) or (path.is_dir() and bool(json_of(path / "config.json").get("model_type")))
 
 
 def on_decoder(path: Path, data: Any, *, learnt_from: Any, control: Any, progress: Progress) -> Evaluation:
