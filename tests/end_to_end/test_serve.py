@@ -108,7 +108,7 @@ def test_reload_under_load_loses_no_request(bundle: Path, tmp_path: Path) -> Non
     new, outside = _other_version(bundle, tmp_path / "new"), tmp_path.parent
     keys = tmp_path / "keys.txt"
     admin, user = new_key(keys, "boss", "admin"), new_key(keys, "shop", "predict")
-    server = started(bundle, "--keys", keys)
+    server = started(bundle, "--keys", keys, "--body-s", "120")
     try:
         name = read_json(bundle / "manifest.json")["name"]
         headers = {"Authorization": f"Bearer {admin}"}

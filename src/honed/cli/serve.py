@@ -30,6 +30,7 @@ def serve(
     batch_rows: Annotated[int, typer.Option(help="Most rows computed at once.")] = 64,
     queue_rows: Annotated[int, typer.Option(help="Most rows that wait; more are answered with 429.")] = 4_096,
     body_mib: Annotated[float, typer.Option(help="Largest body of a request, in MiB.")] = 8.0,
+    body_s: Annotated[float, typer.Option(help="Longest time for a body to arrive, in seconds.")] = 10.0,
     request_s: Annotated[float, typer.Option(help="Longest time for an answer, in seconds.")] = 30.0,
     slots: Annotated[int, typer.Option(help="Texts that a model writes at a time.", min=1)] = 16,
     queue_texts: Annotated[int, typer.Option(help="Most texts that wait for their turn; more are answered with 429.", min=0)] = 256,
@@ -41,7 +42,7 @@ def serve(
     from honed.verbs.serve import serve as run
 
     limits = Limits(
-        body_mib=body_mib, rows=max_rows, batch_rows=batch_rows, queue_rows=queue_rows, request_s=request_s, slots=slots,
+        body_mib=body_mib, body_s=body_s, rows=max_rows, batch_rows=batch_rows, queue_rows=queue_rows, request_s=request_s, slots=slots,
         queue_texts=queue_texts, write_s=write_s,
     )  # fmt: skip
     run(
