@@ -13,6 +13,7 @@ from honed.errors import BundleError, GenerationError, ZooError
 from honed.generation.asking import PlainAsking
 from honed.generation.generator import Generator
 from honed.generation.settings import Request, Settings
+from honed.likelihood.tokens import Passage
 from honed.model import Model
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.hub_names import to_hub
@@ -22,6 +23,8 @@ from honed.networks.decoders.written import texts_of
 from honed.networks.engine import NetworkPredictor
 from honed.tasks.contract import Problem
 from honed.tasks.registry import get_task
+from honed.tasks.text_generation.further import scorer_of
+from honed.testing.tiny_decoders import tiny_decoder
 from honed.zoo.resolve import resolve
 from tests.decoder_files import scored_pieces, write_llama2c
 from tests.writers import base_of
@@ -117,3 +120,13 @@ def test_an_answer_of_its_own_begins_without_the_blank_of_its_first_word(tmp_pat
 def test_a_plain_decoder_is_no_bundle_and_that_is_said(bases: dict[bool, Path]) -> None:
     with pytest.raises(BundleError, match="not fine-tuned"):
         Model.load(bases[False])
+
+
+def test_decoders_that_are_not_ours_are_judged_by_their_own_model(tmp_path: Path) -> None:
+    network, _, _ = network_of(tiny_decoder("opt", tmp_path / "opt"))
+    scorer = scorer_of(network)
+    assert network.loaded().shape is None
+    (found,) = scorer.score([Passage([2, 5], [6, 7, 8])])
+    with torch.no_grad():
+        logs = network.backbone.model(torch.tensor([[2, 5, 6, 7]])).logits[0].log_softmax(-1)
+    np.testing.assert_allclose(found.logs, [float(logs[1 + k, token]) for k, token in enumerate([6, 7, 8])], atol=1e-5)

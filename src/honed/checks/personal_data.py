@@ -110,7 +110,7 @@ def find_personal(texts: pa.ChunkedArray) -> list[Found]:
         hits = [(int(row), match) for row, value in zip(likely, values, strict=True) if (match := _match(kind, value))]
         if hits:
             rows = tuple(row for row, _ in hits)
-            found.append(Found(kind.name, rows, tuple(dict.fromkeys(_mask(match) for _, match in hits[:50]))))
+            found.append(Found(kind.name, rows, tuple(dict.fromkeys(masked(match) for _, match in hits[:50]))))
     return found
 
 
@@ -120,36 +120,35 @@ def _match(kind: _Kind, text: str) -> str | None:
 
 def masked(text: str) -> str:
     """A text of which only the first two letters and the last are shown."""
-    return _mask(text)
-
-
-def _mask(text: str) -> str:
     kept = 2 if len(text) > 6 else 1
     return text[:kept] + "***" + text[-1:]
 
 
 def personal_spans(text: str) -> list[tuple[int, int]]:
     """Where in a text something looks like personal data: (first letter, letter after the last)."""
-    return [match.span() for kind in KINDS for match in kind.exact.finditer(text) if kind.check(match.group(0))]
+    return [(start, end) for start, end, _ in _places(text)]
 
 
 def personal_parts(text: str) -> list[tuple[int, int, str]]:
     """The same without overlaps, in order, with the kind: what overlaps is one part, of the kind that is looked for first."""
     found: list[tuple[int, int, str]] = []
-    spans = [
-        (*match.span(), kind.name)
-        for kind in KINDS
-        for match in kind.exact.finditer(text)
-        if kind.check(match.group(0))
-    ]
     order = {kind.name: place for place, kind in enumerate(KINDS)}
-    for start, end, name in sorted(spans):
+    for start, end, name in sorted(_places(text)):
         if found and start < found[-1][1]:
             first, last, known = found[-1]
             found[-1] = first, max(last, end), min(known, name, key=order.__getitem__)
         else:
             found.append((start, end, name))
     return found
+
+
+def _places(text: str) -> list[tuple[int, int, str]]:
+    return [
+        (*match.span(), kind.name)
+        for kind in KINDS
+        for match in kind.exact.finditer(text)
+        if kind.check(match.group(0))
+    ]
 
 
 def is_kind(kind: str, text: str) -> bool:
@@ -160,7 +159,7 @@ def is_kind(kind: str, text: str) -> bool:
 def mask_personal(text: str) -> str:
     """The text with everything that looks like personal data masked."""
     for kind in KINDS:
-        text = kind.exact.sub(lambda m, kind=kind: _mask(m.group(0)) if kind.check(m.group(0)) else m.group(0), text)  # type: ignore[misc]
+        text = kind.exact.sub(lambda m, kind=kind: masked(m.group(0)) if kind.check(m.group(0)) else m.group(0), text)  # type: ignore[misc]
     return text
 
 

@@ -132,11 +132,17 @@ def _limited(shares: Floats, limits: Sequence[tuple[int, float, float]]) -> Floa
     return found
 
 
-def log_shares(logits: Logits, token: int, n: int) -> tuple[float, tuple[tuple[int, float], ...]]:
-    """Logarithm of the probability of a token, and of the ``n`` likeliest ones."""
+def log_softmax(logits: Logits) -> Floats:
+    """Logarithms of the probabilities of all tokens, from the logits of one place."""
     wide = logits.astype(np.float64)
     wide -= wide.max()
     wide -= np.log(np.exp(wide).sum())
+    return wide
+
+
+def log_shares(logits: Logits, token: int, n: int) -> tuple[float, tuple[tuple[int, float], ...]]:
+    """Logarithm of the probability of a token, and of the ``n`` likeliest ones."""
+    wide = log_softmax(logits)
     if not n:
         return float(wide[token]), ()
     n = min(n, len(wide))

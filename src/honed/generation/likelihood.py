@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from honed.generation.choosing import log_softmax
 from honed.generation.reader import Logits, Reader
 from honed.generation.row import shared
 
@@ -46,7 +47,7 @@ class Likelihood:
 
     def _below(self, logits: Any, place: int, left: list[tuple[int, Tokens]], found: NDArray[np.float64]) -> None:
         """Add what follows at a place, for continuations that are alike up to there."""
-        logs = _log_shares(logits)
+        logs = log_softmax(logits)
         groups: dict[int, list[tuple[int, Tokens]]] = {}
         for number, tokens in left:
             found[number] += logs[tokens[0]]
@@ -57,7 +58,7 @@ class Likelihood:
             n = min(n, min(len(tokens) for _, tokens in rest) - 1)
             common = list(rest[0][1][:n])
             rows = self.reader.read(0, [token, *common], place, every=True).copy()
-            known = sum(float(_log_shares(row)[one]) for row, one in zip(rows, common, strict=False))
+            known = sum(float(log_softmax(row)[one]) for row, one in zip(rows, common, strict=False))
             for number, _ in rest:
                 found[number] += known
             self._below(rows[-1], place + 1 + n, [(number, tokens[n:]) for number, tokens in rest], found)
@@ -67,11 +68,4 @@ class Likelihood:
         rows: Logits = self.reader.read(0, [*prompt, *tokens[:-1]], 0, every=True)
         self.n_read += len(prompt) + len(tokens) - 1
         last = rows[-len(tokens) :]
-        return sum(float(_log_shares(row)[token]) for row, token in zip(last, tokens, strict=True))
-
-
-def _log_shares(logits: Any) -> NDArray[np.float64]:
-    wide = np.asarray(logits, dtype=np.float64)
-    wide = wide - wide.max()
-    found: NDArray[np.float64] = wide - np.log(np.exp(wide).sum())
-    return found
+        return sum(float(log_softmax(row)[token]) for row, token in zip(last, tokens, strict=True))

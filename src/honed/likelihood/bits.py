@@ -70,7 +70,7 @@ def _ratio(above: Array, below: Array, seed: int) -> Interval:
     return around(value, (above @ drawn) / np.maximum(below @ drawn, 1))
 
 
-def fit_of_answers(scorer: Scorer, passages: Sequence[Passage], texts: Sequence[str], scored: Sequence[Scored]) -> Fit:
+def fit_of_answers(texts: Sequence[str], scored: Sequence[Scored]) -> Fit:
     """How likely texts are that are judged whole; the end after a text counts as one more token and no byte."""
     sizes = [len(text.encode("utf-8", "surrogatepass")) for text in texts]
     return Fit(

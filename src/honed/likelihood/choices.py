@@ -17,7 +17,7 @@ from honed.data.table import Table
 from honed.errors import DataError
 from honed.likelihood.scorer import Scorer
 from honed.likelihood.tokens import Passage
-from honed.metrics.intervals import Interval, around, draws, wilson
+from honed.metrics.intervals import Interval, mean_interval, wilson
 from honed.tasks.answers import Array
 
 COLUMNS = ("question", "choices", "answer")
@@ -49,8 +49,7 @@ class Chosen:
 
     def beyond_chance(self, chosen: Array, seed: int = 0) -> Interval:
         """Share of right choices minus what choosing by lot gives, with its 95 % interval."""
-        gains = (chosen == self.right) - self.chance
-        return around(float(gains.mean()), gains @ draws(len(gains), seed=seed) / len(gains))
+        return mean_interval((chosen == self.right) - self.chance, seed=seed)
 
 
 def are_choices(names: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from honed.finding import Finding
-from honed.metrics.intervals import Interval, around, draws
+from honed.metrics.intervals import mean_interval
 from honed.tasks.answers import Array
 from honed.tasks.judging import Look, Measured, Worry
 
@@ -34,21 +34,15 @@ def mean_exposure(bits: Sequence[float], seed: int = 0) -> Measured | None:
     """The mean with its 95 % interval by a bootstrap over secrets."""
     if not bits:
         return None
-    found = _mean(np.array(bits), seed)
+    found = mean_interval(np.array(bits), seed=seed)
     return Measured(found.value, found.low, found.high)
-
-
-def _mean(bits: Array, seed: int) -> Interval:
-    if len(bits) < 2:
-        return Interval(float(bits.mean()), float(bits.mean()), float(bits.mean()))
-    return around(float(bits.mean()), bits @ draws(len(bits), seed=seed) / len(bits))
 
 
 def exposures_told(bits: Sequence[float], controls: Sequence[float], what: str, seed: int = 0) -> Look:
     """What follows where secrets are clearly preferred: to chance, and to such as were kept from the model where there are any."""
     if len(bits) < FEWEST:
         return Look()
-    own = _mean(np.array(bits), seed)
+    own = mean_interval(np.array(bits), seed=seed)
     beside = float(np.mean(controls)) if len(controls) >= FEWEST else BY_CHANCE
     if own.low <= max(beside, BY_CHANCE) + BEYOND:
         return Look()

@@ -29,7 +29,7 @@ def fit_of_told(scorer: Scorer, told: Sequence[Told], closed: bool = True) -> Fi
         room -= len(one.before) + len(tokens)
         if room <= 0:
             break
-    return fit_of_answers(scorer, passages, texts, scorer.score(passages))
+    return fit_of_answers(texts, scorer.score(passages))
 
 
 def look_at_forgetting(

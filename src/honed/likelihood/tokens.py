@@ -129,12 +129,13 @@ def _batches(windows: Sequence[_Window], room: int) -> Iterator[list[int]]:
 
 def _room(network: Any) -> int:
     """Tokens of a batch: models of transformers give the logits of all of them at once."""
-    if _is_own(network):
+    if is_own(network):
         return TOKENS_AT_ONCE
     return max(1, min(TOKENS_AT_ONCE, 2 * LOGITS_AT_ONCE // max(1, int(network.config.get_text_config().vocab_size))))
 
 
-def _is_own(network: Any) -> bool:
+def is_own(network: Any) -> bool:
+    """True for our decoder, which reads and gives logits of its own; models of transformers do both in one."""
     return hasattr(network, "read") and hasattr(network, "logits")
 
 
@@ -151,9 +152,9 @@ def _read(network: Any, windows: list[_Window], parts: list[list[Any]], device: 
     tokens, judged = tokens.to(device), judged.to(device)
     wanted = torch.tensor([token for window in windows for token in window.wanted], device=device)
     with fast_products():
-        state = network.read(tokens)[judged] if _is_own(network) else network(tokens).logits[judged]
+        state = network.read(tokens)[judged] if is_own(network) else network(tokens).logits[judged]
         pieces = [
-            _judged(network.logits(rows) if _is_own(network) else rows, want)
+            _judged(network.logits(rows) if is_own(network) else rows, want)
             for rows, want in zip(*_pieces(network, state, wanted), strict=True)
         ]
     numbers = np.concatenate(pieces, axis=1)
@@ -163,7 +164,7 @@ def _read(network: Any, windows: list[_Window], parts: list[list[Any]], device: 
 
 
 def _pieces(network: Any, state: torch.Tensor, wanted: torch.Tensor) -> tuple[Any, Any]:
-    width = network.head.out_features if _is_own(network) else state.shape[-1]
+    width = network.head.out_features if is_own(network) else state.shape[-1]
     at_once = max(1, LOGITS_AT_ONCE // int(width))
     return state.split(at_once), wanted.split(at_once)
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from honed.likelihood.scorer import Scorer
+from honed.likelihood.tokens import is_own
 from honed.networks.products import fast_products
 
 
@@ -43,8 +44,7 @@ def written(scorer: Scorer, prompts: Sequence[Sequence[int]], most: int, *, seed
 
 def _logits(network: Any, tokens: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     rows = torch.arange(len(tokens), device=tokens.device)
-    own = hasattr(network, "read") and hasattr(network, "logits")
     found: torch.Tensor = (
-        network.logits(network.read(tokens)[rows, last]) if own else network(tokens).logits[rows, last]
+        network.logits(network.read(tokens)[rows, last]) if is_own(network) else network(tokens).logits[rows, last]
     )
     return found

@@ -87,6 +87,13 @@ def draws(size: int, n: int = N_RESAMPLES, seed: int = 0) -> Array:
     return np.stack([np.bincount(rows, minlength=size) for rows in _resamples(size, n, seed)], axis=1)
 
 
+def mean_interval(rows: Array, *, n: int = N_RESAMPLES, seed: int = 0) -> Interval:
+    """The mean of numbers, one a row, with its bootstrap interval; without rows there is none."""
+    if not len(rows):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    return around(float(rows.mean()), rows @ draws(len(rows), n, seed) / len(rows))
+
+
 def unpaired_difference(first: Interval, second: Interval) -> Interval:
     """First minus second for figures of different rows, from their intervals taken as normal and independent."""
     value = first.value - second.value

@@ -17,13 +17,12 @@ from typing import Any
 
 from honed.errors import HonedError, ServeError
 from honed.serving.answers import Answered, answered
-from honed.serving.desk import Desk
+from honed.serving.desk import MOST_TRIES, Desk
 from honed.serving.problems import away
 from honed.serving.process import Opening, Process, WorkerGoneError
 from honed.serving.settings import Limits
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S = 0.1, 10.0, 30.0
-MOST_TRIES = 2
 GATHER_SHARE, GATHER_MOST_S = 0.2, 0.005
 """The longest wait for the companions of the last batch, as a share of its time and in seconds."""
 

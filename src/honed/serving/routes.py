@@ -49,9 +49,8 @@ async def predict(request: Request) -> Response:
     """One input or a list of them; the answer has the same form, or is the picture with what was found on it."""
     service = service_of(request)
     value = await body_of(request, service)
-    served = rows_model_of(
-        request
-    )  # after the wait for the body: nothing comes between finding a version and its queue
+    # after the wait for the body: nothing comes between finding a version and its queue
+    served = rows_model_of(request)
     if isinstance(value, Attached):
         value = rows_with(value, served.input_schema)
         value = value[0] if len(value) == 1 else value

@@ -168,9 +168,8 @@ def _of_bundle(folder: Path) -> Loaded:
     from honed.model import Model
 
     network: Any = getattr(Model.load(folder).predictor, "network", None)
-    vocabulary = getattr(network, "vocabulary", None)
-    if vocabulary is None:
+    if not hasattr(network, "vocabulary"):
         seen = f"The model in {folder} writes no text, so it cannot go by examples in a prompt."
         raise BundleError("B036", seen, "Leave --examples away, or name a decoder.")
-    decoder = network.backbone
-    return Loaded(decoder, vocabulary, decoder.shape, network.context, folder)
+    found: Loaded = network.loaded(folder)
+    return found

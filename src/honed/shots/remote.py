@@ -79,8 +79,7 @@ class RemoteBase:
                 masker.avoid(value)
                 if NAMES.search(name):
                     masker.know(value, name)
-        messages = layout.said(row, shots)
-        return Asked(row, shots, Masked(walked(messages, lambda text: text), masker))
+        return Asked(row, shots, Masked(layout.said(row, shots), masker))
 
     def length(self, text: str) -> int:
         """Tokens of a text, about."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from honed.data.table import Table
 from honed.metrics import texts
-from honed.metrics.intervals import Interval, around, draws, wilson
+from honed.metrics.intervals import Interval, mean_interval, wilson
 from honed.shots.beside import Beside
 from honed.shots.choice import Choice
 from honed.shots.examples import Examples, Row
@@ -96,7 +96,7 @@ class Truth:
         found = []
         for name, count in self._counts.items():
             shares = np.array(count.shares)
-            likeness = around(float(shares.mean()), shares @ draws(len(shares)) / len(shares)) if len(shares) else None
+            likeness = mean_interval(shares) if len(shares) else None
             title = self.beside.title if name == "beside" and self.beside else TITLES[name]
             found.append(Line(name, title, wilson(float(count.right), self.n), likeness))
         return found

@@ -175,6 +175,12 @@ class Writer(nn.Module):
         shown = text if len(text) <= MOST_TOLD else f"{text[: MOST_TOLD // 2]} ... {text[-MOST_TOLD // 2 :]}"
         return "\n".join(f"  | {line}" for line in shown.split("\n"))
 
+    def loaded(self, folder: Path = Path("bundle")) -> Loaded:
+        """The decoder as generators and judges of texts take it; ``folder`` is where it is from."""
+        if self.foreign:
+            return Loaded(self.backbone.model, self.vocabulary, None, self.context, folder)
+        return Loaded(self.backbone, self.vocabulary, self.backbone.shape, self.context, folder)
+
     def closed(self, text: str) -> list[int]:
         """Tokens of a text with the end after it."""
         ends = list(self.vocabulary.ends[:1])

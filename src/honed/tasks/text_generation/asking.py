@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from honed.data.chats import as_text
 from honed.errors import GenerationError
 from honed.generation.asking import Manner, Message, Prompt
-from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.loading import Loaded
 from honed.tasks.contract import Input
 
 
@@ -27,10 +24,7 @@ class RowAsking:
 
     def __init__(self, writer: Any, shots_of: Callable[[Input], list[tuple[Input, str]]] | None = None) -> None:
         self._writer, self._shots_of = writer, shots_of
-        decoder = writer.backbone
-        own = isinstance(decoder, Decoder)
-        network, shape = (decoder, decoder.shape) if own else (decoder.model, None)
-        self.loaded = Loaded(network, writer.vocabulary, shape, writer.context, Path("bundle"))
+        self.loaded = writer.loaded()
 
     @property
     def manner(self) -> Manner:

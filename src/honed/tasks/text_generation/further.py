@@ -64,7 +64,8 @@ def weighing(predictor: Predictor, problem: Problem) -> tuple[Scorer, Callable[[
 
 def scorer_of(network: Any) -> Scorer:
     """What judges texts by the decoder of a network that writes."""
-    return Scorer(network.backbone, network.vocabulary, network.context)
+    loaded = network.loaded()
+    return Scorer(loaded.network, loaded.vocabulary, loaded.context)
 
 
 def told_rows(network: Any, inputs: Sequence[Input], targets: Any, most: int, seed: int) -> list[Told]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -38,16 +38,19 @@ class NearerPreferred(MeanLikeness):
     def rows(self, targets: Array, given: Array) -> Array:
         """1, a half or 0 for each row; a row that names no other text counts by how like it is."""
         pairs = zip(targets, texts_of(given), strict=True)
-        return np.array([_nearer(wanted, text) for wanted, text in pairs], dtype=float)
+        return np.array(
+            [like if unlike is None else 0.5 * ((like > unlike) + (like >= unlike)) for like, unlike in _both(pairs)],
+            dtype=float,
+        )
 
 
-def _nearer(wanted: str, text: str) -> float:
-    other = getattr(wanted, REJECTED, None)
-    like = texts.chrf(str(wanted), text)
-    if other is None:
-        return like
-    unlike = texts.chrf(other, text)
-    return 0.5 if like == unlike else float(like > unlike)
+def _both(pairs: Iterable[tuple[str, str]]) -> list[tuple[float, float | None]]:
+    """Likeness of each text to the one that is wanted, and to the other where there is one."""
+    found: list[tuple[float, float | None]] = []
+    for wanted, text in pairs:
+        other = getattr(wanted, REJECTED, None)
+        found.append((texts.chrf(str(wanted), text), None if other is None else texts.chrf(other, text)))
+    return found
 
 
 class LikePreferred(MeanLikeness):
@@ -56,8 +59,7 @@ class LikePreferred(MeanLikeness):
     def rows(self, targets: Array, given: Array) -> Array:
         """chrF of each row, 0 to 1, times whether it is nearer to what is preferred."""
         pairs = zip(targets, texts_of(given), strict=True)
-        return np.array([self.likeness(str(wanted), text) * (_nearer(wanted, text) > 0.5 or not hasattr(wanted, REJECTED))
-                         for wanted, text in pairs], dtype=float)  # fmt: skip
+        return np.array([like * (unlike is None or like > unlike) for like, unlike in _both(pairs)], dtype=float)
 
 
 LIKE_PREFERRED = Metric(

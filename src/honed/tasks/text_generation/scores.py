@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from honed.metrics import texts
-from honed.metrics.intervals import Interval, around, draws
+from honed.metrics.intervals import Interval, mean_interval
 from honed.networks.decoders.written import texts_of
 from honed.tasks.answers import Array, Metric
 
@@ -32,17 +32,11 @@ class MeanLikeness:
 
     def interval(self, targets: Array, given: Array, *, n: int, seed: int) -> Interval:
         """With its 95 % interval by a bootstrap over rows."""
-        return _mean(self.rows(targets, given), n, seed)
+        return mean_interval(self.rows(targets, given), n=n, seed=seed)
 
     def difference(self, targets: Array, first: Array, second: Array, *, n: int, seed: int) -> Interval:
         """First minus second on the same rows."""
-        return _mean(self.rows(targets, first) - self.rows(targets, second), n, seed)
-
-
-def _mean(rows: Array, n: int, seed: int) -> Interval:
-    if not len(rows):
-        return Interval(float("nan"), float("nan"), float("nan"))
-    return around(float(rows.mean()), rows @ draws(len(rows), n, seed) / len(rows))
+        return mean_interval(self.rows(targets, first) - self.rows(targets, second), n=n, seed=seed)
 
 
 METRICS = (
