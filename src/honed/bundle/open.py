@@ -44,10 +44,15 @@ def open_bundle(folder: Path) -> Model:
             "B007", f'The bundle is for the task "{manifest.task}", which is not installed.', error.remedy
         ) from error
     problem = Problem.from_dict(read_json(folder / "problem.json"))
+    predictor = task.load_predictor(manifest.predictor, folder, problem)
+    if predictor.kind == "network":
+        from honed.networks.devices import placed
+
+        placed(predictor.network)  # type: ignore[attr-defined]
     return Model(
         task=task,
         problem=problem,
-        predictor=task.load_predictor(manifest.predictor, folder, problem),
+        predictor=predictor,
         decision=Decision.from_dict(read_json(folder / "decision.json")),
         provenance={"base": manifest.base, **manifest.trained},
         roles=Roles.from_dict(read_json(folder / "roles.json")),

@@ -34,8 +34,10 @@ def versions() -> dict[str, str]:
 
 
 def host_key() -> str:
-    """Sixteen letters for processor and versions: what was measured on one host says nothing about another."""
-    return short(repr((cpu_name(), _flags(), sorted(versions().items()))))
+    """Sixteen letters for processor, graphics card and versions: what was measured on one host says nothing about another."""
+    from honed.networks.devices import card_name
+
+    return short(repr((cpu_name(), _flags(), card_name(), sorted(versions().items()))))
 
 
 def cache_folder() -> Path:

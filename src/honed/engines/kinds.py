@@ -84,10 +84,11 @@ def missing(kind: Kind) -> str:
         extra = ': pip install "honed[openvino]"' if absent[0] == "openvino" else ""
         return f"the package {absent[0]} is not installed{extra}"
     if kind.number_format == "bf16":
+        from honed.networks.devices import best_device
         from honed.networks.precision import bf16_possible
 
-        if not bf16_possible():
-            return "this processor has no bf16"
+        if not bf16_possible(best_device() if kind.runtime == "torch" else "cpu"):
+            return "this machine has no bf16"
     return ""
 
 

@@ -84,12 +84,13 @@ def sample_inputs(model: Model) -> list[Input]:
 
 def _from_file(model: Model, network: Any, kind: Kind) -> Predictor:
     from honed.engines.predictor import EnginePredictor
+    from honed.networks.devices import on_processor
 
     folder, lasting = home_of(network)
     for attempt in (1, 2):
         path = file_for(model, kind, folder)
         try:
-            predictor = EnginePredictor(network, kind.name, _runner(path, kind))
+            predictor = EnginePredictor(on_processor(network), kind.name, _runner(path, kind))
             break
         except Exception as error:  # a damaged file makes the runtimes raise errors of their own
             shutil.rmtree(path.parent, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from honed.errors import BundleError
+from honed.networks.devices import on_processor
 from honed.tasks.contract import Batch, Encoded, Input
 
 OPSET = 23
@@ -52,7 +53,7 @@ def export_network(network: Any, inputs: Sequence[Input], path: Path, *, with_fe
     BundleError [B032]
         The network cannot be written as ONNX; the reason is the exporter's own.
     """
-    network.eval()
+    network = on_processor(network).eval()
     first, second = _examples(network, inputs)
     network = getattr(network, "for_engines", network)
     wanted = getattr(network, "inputs", tuple(first))

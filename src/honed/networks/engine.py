@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from honed.networks.precision import autocast
+from honed.networks.precision import autocast, exact_convolutions
 from honed.networks.products import fast_products
 from honed.resources import return_freed_memory
 from honed.tasks.contract import Array, Batch, Encoded, Input
@@ -91,7 +91,7 @@ def run_encoded(
     device = device_of(network)
 
     def on_device(batch: Batch) -> Array:
-        with fast_products(), autocast(precision, device.type):
+        with exact_convolutions(device.type), fast_products(), autocast(precision, device.type):
             rows = work(to_device(batch, device))
         found: Array = rows.float().cpu().numpy()
         return found

@@ -22,6 +22,13 @@ def autocast(precision: str, device: str = "cpu") -> AbstractContextManager[Any]
     return nullcontext()
 
 
+def exact_convolutions(device: str = "cpu") -> AbstractContextManager[Any]:
+    """A context in which graphics cards compute convolutions in float32 with all its digits, as everything else in float32."""
+    if device != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # type: ignore[no-any-return,no-untyped-call]
+
+
 def bf16_possible(device: str = "cpu") -> bool:
     """True where the hardware computes bf16 natively (emulated bf16 is slower than fp32)."""
     if device == "cuda":

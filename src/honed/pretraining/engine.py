@@ -22,11 +22,6 @@ PEAK_SIDE = 1024
 """Rows and columns of the matrices whose product shows what the processor can do."""
 
 
-def device_here() -> str:
-    """ "cuda" where there is a graphics card, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 class Learner:
     """A decoder with the way it is computed.
 

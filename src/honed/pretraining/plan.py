@@ -14,6 +14,7 @@ import torch
 from honed.errors import RunError
 from honed.evaluation.results import Choice
 from honed.networks.decoders.shape import Shape
+from honed.networks.devices import best_device
 from honed.networks.precision import bf16_possible
 from honed.pretraining import engine
 from honed.pretraining.optimizer import Optimizers, make_optimizers
@@ -116,7 +117,7 @@ class Planner:
         self.pairs = pairs
         self.config, self.yours, self.n_tokens, self.text = config, yours, n_tokens, text
         self.limit, self.begin = limit, begin
-        self.device = engine.device_here()
+        self.device = best_device()
         self.choices: list[Choice] = []
 
     def make(self) -> Plan:

@@ -50,9 +50,10 @@ def opened_base(path: Path) -> Asking:
     """A decoder that was not fine-tuned."""
     from honed.generation.asking import PlainAsking
     from honed.networks.decoders.loading import load_decoder
+    from honed.networks.devices import best_device
     from honed.zoo.resolve import resolve
 
-    return PlainAsking(load_decoder(resolve(path, kind="decoder").folder))
+    return PlainAsking(load_decoder(resolve(path, kind="decoder").folder, device=best_device()))
 
 
 def answer(

@@ -16,6 +16,7 @@ from honed.generation.settings import Settings
 from honed.generation.weights import best_weights
 from honed.networks.decoders.layout import APART, Layout
 from honed.networks.decoders.loading import Loaded, load_decoder
+from honed.networks.devices import best_device
 from honed.shots.base import Asked, Shot, Wish, Written
 from honed.shots.examples import Row
 from honed.tasks.answers import Array
@@ -161,7 +162,7 @@ def local_base(name: str | Path, *, weights: str = "float32", progress: Any = No
     from honed.zoo.resolve import resolve
 
     base = resolve(name, kind="decoder", progress=progress)
-    return LocalBase(load_decoder(base.folder), weights=weights, name=base.id)
+    return LocalBase(load_decoder(base.folder, device=best_device()), weights=weights, name=base.id)
 
 
 def _of_bundle(folder: Path) -> Loaded:

@@ -15,7 +15,8 @@ import pyarrow as pa
 from honed.config import RunConfig, fill
 from honed.data.table import Roles, Table
 from honed.model import Model
-from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.networks.devices import placed
+from honed.networks.engine import NetworkPredictor, device_of, run_encoded, to_device
 from honed.tasks.contract import Array, Decision, Problem, Task
 from honed.training.loop import Plan, as_tensor, collated, train
 from honed.training.session import Session, make_parts
@@ -37,7 +38,7 @@ class Bench:
 
     def network(self, seed: int = 0) -> Any:
         """A fresh network for the sample's problem."""
-        return self.task.build(self.base, self.problem, self.settings, seed)
+        return placed(self.task.build(self.base, self.problem, self.settings, seed))
 
 
 def bench_of(task: Task) -> Bench:
@@ -103,9 +104,12 @@ def loss_reaches_all(bench: Bench) -> None:
     frozen = next(iter(network.parameters()))
     frozen.requires_grad = False
     torch.nn.init.normal_(network.head.weight, std=0.5)
+    place = device_of(network)
     batch, wanted = collated(network, network.encode(bench.inputs), bench.targets, (0,))
     torch.manual_seed(0)
-    bench.task.loss(network(batch), as_tensor(wanted), bench.problem, bench.settings)["loss"].backward()
+    bench.task.loss(network(to_device(batch, place)), as_tensor(wanted, place), bench.problem, bench.settings)[
+        "loss"
+    ].backward()
     assert frozen.grad is None
     unused = [
         name

@@ -15,6 +15,7 @@ from honed.evaluation.results import Choice
 from honed.files import whole_file
 from honed.finding import Finding
 from honed.networks import engine, precision
+from honed.networks.devices import best_device, placed
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Array, Input, Problem, Task
 from honed.zoo.base import Base
@@ -110,7 +111,7 @@ class Session:
     def fresh_network(self) -> Any:
         """The base with a fresh head, on the device of this run."""
         network = self.task.build(self.base, self.problem, self.settings, self.seed)
-        return network.to(device())
+        return placed(network)
 
     def frozen_network(self) -> Any:
         """The base as it came, kept in memory: never train this one."""
@@ -131,7 +132,7 @@ class Session:
         if wanted != "auto":
             self.choose("training.precision", wanted, "yours")
             return wanted
-        found, reason = precision.choose(self._timing_work(), device())
+        found, reason = precision.choose(self._timing_work(), best_device())
         self.choose("training.precision", found, "chosen", reason)
         return found
 
@@ -163,10 +164,3 @@ class Session:
         with whole_file(kept) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)
         return found
-
-
-def device() -> str:
-    """ "cuda" where there is one, else "cpu"."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -60,8 +60,9 @@ def _questions(data: Any) -> Table | None:
 def open_scorer(path: Path) -> Scorer:
     """A decoder of a folder or file, ready to judge texts. Raises ZooError."""
     from honed.networks.decoders.loading import load_decoder
+    from honed.networks.devices import best_device
 
-    loaded = load_decoder(resolve(path, kind="decoder").folder)
+    loaded = load_decoder(resolve(path, kind="decoder").folder, device=best_device())
     return Scorer(loaded.network, loaded.vocabulary, loaded.context)
 
 

@@ -45,7 +45,9 @@ class Loaded:
     folder: Path
 
 
-def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own: bool = True) -> Loaded:
+def load_decoder(
+    folder: Path | str, *, dtype: torch.dtype = torch.float32, own: bool = True, device: str = "cpu"
+) -> Loaded:
     """The decoder and the tokenizer of a folder in hub format.
 
     Parameters
@@ -54,6 +56,8 @@ def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own:
         Of the weights in memory.
     own : bool
         False computes by transformers even where our own module could.
+    device : str
+        Where the weights lie; :func:`~honed.networks.devices.best_device` for a decoder that is to write.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def load_decoder(folder: Path | str, *, dtype: torch.dtype = torch.float32, own:
     shape = shape_of(config) if own else None
     network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype)
     context = shape.context if shape is not None else context_of(config)
-    return Loaded(network.eval(), vocabulary_in(folder), shape, context, folder)
+    return Loaded(network.to(device).eval(), vocabulary_in(folder), shape, context, folder)
 
 
 def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None:
