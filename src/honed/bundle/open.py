@@ -46,9 +46,9 @@ def open_bundle(folder: Path) -> Model:
     problem = Problem.from_dict(read_json(folder / "problem.json"))
     predictor = task.load_predictor(manifest.predictor, folder, problem)
     if predictor.kind == "network":
-        from honed.networks.devices import placed
+        from honed.networks.devices import placed_predictor
 
-        placed(predictor.network)  # type: ignore[attr-defined]
+        placed_predictor(predictor)
     return Model(
         task=task,
         problem=problem,

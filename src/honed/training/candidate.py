@@ -11,6 +11,7 @@ import numpy as np
 
 from honed.evaluation.results import Estimate, RungResult
 from honed.files import read_json, write_json
+from honed.networks.devices import placed_predictor
 from honed.tasks.contract import Array, Input, Predictor, Problem, Task
 
 
@@ -34,7 +35,7 @@ class Candidate:
     def rest(self, folder: Path, task: Task, problem: Problem) -> None:
         """Leave the predictor on disk, where :meth:`save` put it."""
         kind = self.predictor.kind
-        self.predictor = Resting(kind, lambda: task.load_predictor(kind, folder, problem))
+        self.predictor = Resting(kind, lambda: placed_predictor(task.load_predictor(kind, folder, problem)))
 
     def wake(self) -> None:
         """Have the predictor in memory, for what lies on disk may go."""
@@ -58,7 +59,7 @@ class Candidate:
     def load(cls, folder: Path, task: Task, problem: Problem) -> Candidate:
         """Read back what :meth:`save` kept."""
         facts: dict[str, Any] = read_json(folder / "rung.json")
-        predictor = task.load_predictor(facts.pop("kind"), folder, problem)
+        predictor = placed_predictor(task.load_predictor(facts.pop("kind"), folder, problem))
         score, utility = Estimate(**facts.pop("score")), facts.pop("utility")
         outputs = np.load(folder / "outputs.npy", allow_pickle=False)
         return cls(predictor=predictor, outputs=outputs, score=score, utility=(utility[0], utility[1]), **facts)

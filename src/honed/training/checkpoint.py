@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from honed.files import read_json, whole_folder
+from honed.networks.devices import random_state, set_random_state
 from honed.training.average import Average
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
@@ -25,7 +26,7 @@ def save_checkpoint(
     if average:
         tensors.update({f"a.{name}": value for name, value in average.kept.items()})
         tensors["averaged"] = torch.tensor(average.n)
-    tensors["rng"] = torch.get_rng_state()
+    tensors |= random_state()
     with whole_folder(folder) as temporary:
         save_file(
             {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary / TENSORS
@@ -57,7 +58,7 @@ def load_checkpoint(
             moments.setdefault(int(index), {})[key] = value
     _lay_out(moments, optimizer)
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["rng"])
+    set_random_state(tensors)
     state: dict[str, Any] = read_json(folder / STATE)
     return state
 

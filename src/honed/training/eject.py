@@ -17,7 +17,8 @@ import torch
 
 from honed.config import fill, load
 from honed.data.read import read_table
-from honed.networks.engine import run_encoded
+from honed.networks.devices import forked_random, placed, repeatable
+from honed.networks.engine import device_of, run_encoded, to_device
 from honed.networks.learning import shape_for_learning
 from honed.networks.precision import autocast
 from honed.tasks.contract import Decision, Problem
@@ -36,7 +37,8 @@ rows = np.load("{rows}")
 train_rows, validation_rows = rows["train"], rows["validation"]
 
 # --- the network: the base, with the head that the probe found where there is one
-network = task.build(resolve(config.base, kind=task.facts.base_kind), problem, settings, {seed})
+network = placed(task.build(resolve(config.base, kind=task.facts.base_kind), problem, settings, {seed}))
+device = device_of(network)
 head = np.load("{head}")
 with torch.no_grad():
     for name in head.files:
@@ -81,32 +83,33 @@ truth = targets[train_rows]
 optimizer = torch.optim.AdamW(parameter_groups(), betas=(0.9, 0.98), eps=1e-6, fused=True)
 torch.manual_seed(SEED)
 losses, step = [], 0
-for epoch in range(EPOCHS):
-    network.train()
-    batches = epoch_batches([row["length"] for row in encoded], epoch)
-    total = EPOCHS * len(batches)
-    warm = max(1, round(WARM_UP * total))
-    for number, rows in enumerate(batches):
-        factor = min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
-        for group in optimizer.param_groups:
-            group["lr"] = group["top"] * factor
-        with autocast(PRECISION):
+with repeatable(device.type):
+    for epoch in range(EPOCHS):
+        network.train()
+        batches = epoch_batches([row["length"] for row in encoded], epoch)
+        total = EPOCHS * len(batches)
+        warm = max(1, round(WARM_UP * total))
+        for number, rows in enumerate(batches):
+            factor = min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+            for group in optimizer.param_groups:
+                group["lr"] = group["top"] * factor
             batch, wanted = collated(network, [encoded[i] for i in rows], truth[rows], (SEED, epoch, number))
-            outputs = network(batch)
-        loss = task.loss(outputs, as_tensor(wanted), problem, settings)["loss"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        step += 1
-    if len(validation_rows):
-        with torch.random.fork_rng(devices=[]):
-            outputs = run_encoded(network, network.encode([inputs[i] for i in validation_rows]), network)
-        answers = task.decode(outputs, problem, Decision())
-        metric = task.metrics(problem)[0]
-        score = metric.score(targets[validation_rows], answers.encoded)
-        print(f"epoch {{epoch + 1}}: loss {{np.mean(losses[-len(batches):]):.4f}}, {{metric.title}} {{score:.4f}}")
+            with autocast(PRECISION, device.type):
+                outputs = network(to_device(batch, device))
+            loss = task.loss(outputs, as_tensor(wanted, device), problem, settings)["loss"]
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
+            optimizer.step()
+            losses.append(float(loss.detach()))
+            step += 1
+        if len(validation_rows):
+            with forked_random():
+                outputs = run_encoded(network, network.encode([inputs[i] for i in validation_rows]), network)
+            answers = task.decode(outputs, problem, Decision())
+            metric = task.metrics(problem)[0]
+            score = metric.score(targets[validation_rows], answers.encoded)
+            print(f"epoch {{epoch + 1}}: loss {{np.mean(losses[-len(batches):]):.4f}}, {{metric.title}} {{score:.4f}}")
 '''
 
 

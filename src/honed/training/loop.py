@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from honed.errors import RunError
+from honed.networks.devices import forked_random, repeatable
 from honed.networks.engine import device_of, to_device
 from honed.networks.precision import autocast
 from honed.progress import Step
@@ -117,7 +118,11 @@ def train(
     keeper = _Keeper(checkpoint, network, optimizer, trace, average)
     keeper.restore_best()
     for epoch in range(first_epoch, plan.epochs):
-        if not _epoch(network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step):
+        with repeatable(device_of(network).type):
+            whole = _epoch(
+                network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step
+            )
+        if not whole:
             trace.finished = False
             break
         skip = 0
@@ -152,7 +157,7 @@ def _judge(judge: Judge, keeper: _Keeper, epoch: int, step: Step | None) -> int:
 
 
 def _score(judge: Judge) -> float:
-    with torch.random.fork_rng(devices=[]):
+    with forked_random():
         return judge()
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from honed.errors import RunError
+from honed.networks.devices import free_memory_mib
 from honed.networks.few_bits import BLOCK
 from honed.networks.lora import linear_layers
-from honed.resources import MIB, available_memory_mib
+from honed.resources import MIB
 
 WAYS = {"full": (False, 0), "lora": (True, 0), "lora-int8": (True, 8), "lora-int4": (True, 4)}
 """Whether adapters train, and in how many bits what is frozen is held, by the setting ``training.adapter``; the dearest first."""
@@ -61,7 +62,7 @@ def make_it_fit(
     RunError [R021, R024]
         No adapters can be put on this network; or not even one example at a time with adapters fits; the message names need and limit.
     """
-    allowed = min(limit_mib or float("inf"), available_memory_mib() * SPARE)
+    allowed = min(limit_mib or float("inf"), free_memory_mib() * SPARE)
     config = network.backbone.config
     layers = getattr(config, "num_hidden_layers", 12)
     width = getattr(config, "hidden_size", getattr(config, "dim", 768))

@@ -16,6 +16,7 @@ import torch
 
 from honed.errors import RungError
 from honed.finding import Finding
+from honed.networks.devices import forked_random
 from honed.networks.engine import device_of, to_device
 from honed.networks.precision import autocast
 from honed.tasks.contract import Array, Encoded, Problem, Task
@@ -109,7 +110,7 @@ def rehearse(
             found: torch.Tensor = task.loss(outputs, true, problem, settings)["loss"]
             return found
 
-        with torch.random.fork_rng(devices=[]):
+        with forked_random():
             torch.manual_seed(plan.seed)
             tries.append(_learn(twin, loss_of, plan, factor))
         if tries[-1].learnt:

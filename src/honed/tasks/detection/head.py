@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from honed.networks.engine import device_of, to_device
 from honed.tasks.answers import Array
 from honed.tasks.contract import Input
 
@@ -49,7 +50,7 @@ def _fit(network: Any, learnt: list[torch.nn.Parameter], encoded: list[Any], wan
             group["lr"] = RATE * (1 - step / steps)
         chosen = rng.integers(0, len(encoded), min(BATCH, len(encoded)))
         batch, _ = network.collate_varied([encoded[i] for i in chosen], wanted[chosen], rng)
-        loss = torch.stack(list(network(batch).values())).sum()
+        loss = torch.stack(list(network(to_device(batch, device_of(network))).values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
