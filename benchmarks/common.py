@@ -101,7 +101,7 @@ def record(name: str, row: dict[str, object]) -> None:
     facts = {
         "date": datetime.date.today().isoformat(),
         **row,
-        "machine": f"{cpu}, {os.cpu_count()} cores",
+        "machine": ", ".join([cpu, f"{os.cpu_count()} cores", *_cards()]),
         "versions": " ".join(f"{package}={metadata.version(package)}" for package in packages),
         "command": " ".join(["python", *(Path(arg).name if arg.endswith(".py") else arg for arg in sys.argv)]),
     }
@@ -119,6 +119,12 @@ def record(name: str, row: dict[str, object]) -> None:
 def _cpuinfo() -> list[str]:
     path = Path("/proc/cpuinfo")
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _cards() -> list[str]:
+    """The graphics card, where torch computes on one."""
+    torch = sys.modules.get("torch")
+    return [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_available() else []
 
 
 def _installed(package: str) -> bool:

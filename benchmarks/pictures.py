@@ -1,6 +1,6 @@
 """CIFAR-10 as lossy JPEG: the imported ResNet-20 and -32 as they are, and fine-tuning from ResNet-20 against from nothing.
 
-    python benchmarks/pictures.py [imported] [few] [full]
+    python benchmarks/pictures.py [imported] [few] [full] [--starts ResNet-20 nothing] [--time-limit 10m]
 
 "Imported" are the networks with their own heads on the test pictures, through the checkpoint reader and the classifier of
 Honed. "Few" takes 10 training pictures of each class, five draws; "full" all 50,000. Both run the default command from the
@@ -9,6 +9,7 @@ imported ResNet-20 and from the same architecture with random weights; the test 
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -85,14 +86,19 @@ def from_nothing(scratch: Path) -> Path:
     return folder
 
 
-def tuned(train: Any, test: Path, base: Path, scratch: Path, **facts: Any) -> None:
+def tuned(train: Any, test: Path, base: Path, scratch: Path, limit: str | None, **facts: Any) -> None:
     """The default command, and its accuracy on the test pictures."""
     import honed
     from honed.data.read import read_table
 
     begin = time.monotonic()
     result = honed.finetune(
-        train, base=base, out=scratch / "runs", name=f"run{time.time_ns()}", settings={"data.test": 0.0}
+        train,
+        base=base,
+        out=scratch / "runs",
+        name=f"run{time.time_ns()}",
+        settings={"data.test": 0.0},
+        time_limit=limit,
     )
     seconds = time.monotonic() - begin
     table = read_table(test)
@@ -105,9 +111,8 @@ def tuned(train: Any, test: Path, base: Path, scratch: Path, **facts: Any) -> No
     )
 
 
-def few(place: Path, scratch: Path) -> None:
+def few(place: Path, scratch: Path, starts: dict[str, Path], limit: str | None) -> None:
     """Ten pictures of each class."""
-    nothing = from_nothing(scratch)
     for draw in range(DRAWS):
         chooser = random.Random(draw)
         rows = [
@@ -115,30 +120,40 @@ def few(place: Path, scratch: Path) -> None:
             for folder in sorted((place / "train").iterdir())
             for path in chooser.sample(sorted(folder.iterdir()), SHOTS)
         ]
-        for name, base in (("ResNet-20", WEIGHTS / FILES["ResNet-20"]), ("nothing", nothing)):
-            tuned(rows, place / "test", base, scratch, task=f"{SHOTS} a class", start=name, draw=draw)
+        for name, base in starts.items():
+            tuned(rows, place / "test", base, scratch, limit, task=f"{SHOTS} a class", start=name, draw=draw)
 
 
-def full(place: Path, scratch: Path) -> None:
+def full(place: Path, scratch: Path, starts: dict[str, Path], limit: str | None) -> None:
     """All 50,000 pictures."""
-    nothing = scratch / "random-resnet20"
-    nothing = nothing if nothing.is_dir() else from_nothing(scratch)
-    for name, base in (("ResNet-20", WEIGHTS / FILES["ResNet-20"]), ("nothing", nothing)):
-        tuned(place / "train", place / "test", base, scratch, task="50,000 pictures", start=name, draw=0)
+    for name, base in starts.items():
+        tuned(place / "train", place / "test", base, scratch, limit, task="50,000 pictures", start=name, draw=0)
+
+
+def options() -> argparse.Namespace:
+    """What was asked for, else everything."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="*", help="imported, few, full")
+    parser.add_argument("--starts", nargs="+", choices=["ResNet-20", "nothing"], default=["ResNet-20", "nothing"])
+    parser.add_argument("--time-limit", help="of each run, as of honed finetune")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """What was asked for, else everything."""
-    chosen = sys.argv[1:] or ["imported", "few", "full"]
+    """One part after another."""
+    asked = options()
+    chosen = asked.what or ["imported", "few", "full"]
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         place = unpacked(scratch / "pictures")
         if "imported" in chosen:
             imported(place)
+        made = {"ResNet-20": lambda: WEIGHTS / FILES["ResNet-20"], "nothing": lambda: from_nothing(scratch)}
+        starts = {name: made[name]() for name in asked.starts if {"few", "full"} & set(chosen)}
         if "few" in chosen:
-            few(place, scratch)
+            few(place, scratch, starts, asked.time_limit)
         if "full" in chosen:
-            full(place, scratch)
+            full(place, scratch, starts, asked.time_limit)
 
 
 if __name__ == "__main__":
