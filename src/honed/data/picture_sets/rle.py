@@ -16,16 +16,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def text_of_counts(counts: Sequence[int]) -> str:
     """Run lengths as text."""
-    letters = []
-    for position, count in enumerate(counts):
-        rest = int(count) - (int(counts[position - 2]) if position > 2 else 0)
-        more = True
-        while more:
-            bits = rest & 0x1F
-            rest >>= 5
-            more = rest != -1 if bits & 0x10 else rest != 0
-            letters.append(chr((bits | 0x20 if more else bits) + 48))
-    return "".join(letters)
+    rest = np.asarray(counts, dtype=np.int64).copy()
+    rest[3:] -= np.asarray(counts, dtype=np.int64)[1:-2]
+    letters: list[Array] = []
+    going = np.ones(len(rest), dtype=bool)
+    while going.any():
+        bits = rest & 0x1F
+        rest >>= 5
+        more = going & np.where(bits & 0x10, rest != -1, rest != 0)
+        letters.append(np.where(going, np.where(more, bits | 0x20, bits) + 48, 0))
+        going = more
+    rows = np.stack(letters, axis=1).astype(np.uint8) if letters else np.empty(0, np.uint8)
+    return rows[rows > 0].tobytes().decode("ascii")
 
 
 def counts_of_text(text: str) -> list[int]:
