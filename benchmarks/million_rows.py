@@ -1,13 +1,14 @@
 """A CSV of 1,000,000 made-up rows: ``inspect`` in seconds and MiB, and ``predict`` with the memory it needs as rows grow.
 
-    python benchmarks/million_rows.py runs/NAME/model
+    python benchmarks/million_rows.py [runs/NAME/model] [--only predict] [--rows 50000 200000] [--engine onnx-int8]
 
 Prediction of a million different texts by a transformer takes an hour on two cores, so memory is shown on 50,000 and on
-200,000 rows: it must not grow with them.
+200,000 rows, or as many as asked for: it must not grow with them.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import subprocess
 import sys
@@ -65,23 +66,38 @@ def measured(command: list[str]) -> tuple[float, float]:
     return seconds, int(line.split()[-1]) / 1024
 
 
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bundle", nargs="?")
+    parser.add_argument("--only", choices=["inspect", "predict"])
+    parser.add_argument("--rows", type=int, nargs="+", default=[50_000, 200_000])
+    parser.add_argument("--engine", default="torch-fp32")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Measure both."""
+    asked = options()
     honed = str(Path(sys.executable).with_name("honed"))
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "million.csv"
-        write_rows(path, 1_000_000, 0)
-        seconds, mib = measured([honed, "inspect", str(path), "--target", "team"])
-        record("million_rows", {"what": "inspect", "rows": 1_000_000, "file_mib": round(path.stat().st_size / 2**20),
-               "seconds": round(seconds, 1), "peak_mib": round(mib)})  # fmt: skip
-        if len(sys.argv) > 1:
-            for n in (50_000, 200_000):
-                path = Path(scratch) / f"{n}.csv"
-                write_rows(path, n, n)
-                words = [honed, "predict", sys.argv[1], str(path), "--out", str(Path(scratch) / "answers.csv")]
-                seconds, mib = measured(words)
-                record("million_rows", {"what": "predict", "rows": n, "file_mib": round(path.stat().st_size / 2**20),
-                       "seconds": round(seconds, 1), "peak_mib": round(mib)})  # fmt: skip
+        if asked.only != "predict":
+            path = Path(scratch) / "million.csv"
+            write_rows(path, 1_000_000, 0)
+            seconds, mib = measured([honed, "inspect", str(path), "--target", "team"])
+            _record("inspect", 1_000_000, path, seconds, mib, "")
+        for n in asked.rows if asked.bundle and asked.only != "inspect" else ():
+            path = Path(scratch) / f"{n}.csv"
+            write_rows(path, n, n)
+            words = [honed, "predict", asked.bundle, str(path), "--engine", asked.engine]
+            seconds, mib = measured([*words, "--out", str(Path(scratch) / "answers.csv")])
+            _record("predict", n, path, seconds, mib, asked.engine)
+
+
+def _record(what: str, n: int, path: Path, seconds: float, mib: float, engine: str) -> None:
+    size = round(path.stat().st_size / 2**20)
+    row = {"what": what, "rows": n, "file_mib": size, "seconds": round(seconds, 1), "peak_mib": round(mib)}
+    record("million_rows", {**row, "engine": engine})
 
 
 if __name__ == "__main__":
