@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from honed.errors import GenerationError
 from honed.generation.beginnings import FEWEST, Beginnings
 from honed.generation.choosing import adjusted, chosen, log_shares
 from honed.generation.engine import open_reader
-from honed.generation.forms import Forms
 from honed.generation.reader import Logits
 from honed.generation.row import Row, shared
-from honed.generation.settings import Completion, Request, Settings, Token
+from honed.generation.stepped import Stepped
 from honed.generation.weights import best_weights
 from honed.networks.decoders.loading import Loaded
 
@@ -25,11 +19,11 @@ GUESSING_ROWS = 4
 """With more texts at a time no tokens are guessed: reading them together gains more."""
 
 
-class Generator:
-    """Continues texts, many at a time.
+class Generator(Stepped):
+    """Continues texts, many at a time; see :class:`~honed.generation.text_engine.TextEngine`.
 
     ``generate`` answers a list of prompts. A server calls ``submit`` from any thread and lets one thread ``step`` (or
-    ``drive``); a :class:`Stream` gives tokens as they come and can be cancelled.
+    ``drive``); a :class:`~honed.generation.stream.Stream` gives tokens as they come and can be cancelled.
 
     Parameters
     ----------
@@ -54,134 +48,41 @@ class Generator:
         self, loaded: Loaded, *, slots: int = 16, context: int | None = None, chunk: int = 512, engine: str = "auto",
         weights: str = "float32", kept_mib: float = 64.0, threads: int | None = None,
     ) -> None:  # fmt: skip
-        self.vocabulary = loaded.vocabulary
         if weights == "auto":
             weights = best_weights(loaded, engine, threads)
         self.reader = open_reader(loaded, slots, context, engine, weights, threads)
+        super().__init__(loaded.vocabulary, self.reader.n_tokens, self.reader.context)
+        self.name = self.reader.name
         self._chunk = max(1, chunk)
-        self._forms = Forms(loaded.vocabulary, self.reader.n_tokens)
         self._beginnings = Beginnings(int(kept_mib * 2**20))
-        self._waiting: deque[Row] = deque()
         self._rows: list[Row] = []
         self._partial: Row | None = None
         self._next = np.zeros(slots, np.int64)
         self._places = np.zeros(slots, np.int64)
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._stepping = False
-        self._driver: int | None = None
 
-    @property
-    def n_running(self) -> int:
-        """Texts that hold a slot."""
-        return len(self._rows) + (self._partial is not None)
+    def _held(self) -> list[Row]:
+        return self._rows if self._partial is None else [*self._rows, self._partial]
 
-    @property
-    def n_waiting(self) -> int:
-        """Requests that wait for a slot."""
-        return len(self._waiting)
+    def _once(self) -> None:
+        """Read a piece of waiting prompts and write one token of every running text."""
+        self._admit()
+        if self._rows:
+            self._advance()
+        for slot in reversed(range(len(self._rows))):  # those that a callback cancelled
+            if self._rows[slot].finish is not None:
+                self._remove(slot)
 
-    def submit(self, request: Request) -> Stream:
-        """Take a request; it begins at the next step with a free slot.
+    def _release(self, row: Row) -> None:
+        """Free the slot of a request that has ended."""
+        if row is self._partial:
+            self._partial = None
+        elif row in self._rows:
+            self._remove(self._rows.index(row))
 
-        Raises
-        ------
-        GenerationError [G002, G003, G004, G005]
-            The prompt is too long, empty or no tokens of this model; the wanted form cannot be used.
-        """
-        row = self._row(request)
-        with self._work:
-            self._waiting.append(row)
-            self._work.notify()
-        return Stream(self, row)
-
-    def check_form(self, settings: Settings) -> None:
-        """Make ready the form that an answer is to have, in a thread that holds nobody up; what it takes is kept for :meth:`submit`.
-
-        Raises
-        ------
-        GenerationError [G004, G005]
-        """
-        if settings.constrained:
-            self._forms.form(settings)
-
-    def generate(self, prompts: Sequence[str | Sequence[int]], settings: Settings | None = None) -> list[Completion]:
-        """Answers to all prompts, in their order. Raises GenerationError as :meth:`submit`."""
-        streams = [self.submit(Request(prompt, settings or Settings())) for prompt in prompts]
-        return [stream.result() for stream in streams]
-
-    def step(self) -> bool:
-        """Read a piece of waiting prompts and write one token of every running text; False where nothing is left to do."""
-        with self._lock:
-            self._stepping = True
-            try:
-                self._admit()
-                if self._rows:
-                    self._advance()
-                for slot in reversed(range(len(self._rows))):  # those that a callback cancelled
-                    if self._rows[slot].finish is not None:
-                        self._remove(slot)
-            except Exception as error:
-                self._fail(error)
-                raise
-            finally:
-                self._stepping = False
-            return bool(self._rows or self._waiting or self._partial)
-
-    def drive(self, stop: threading.Event) -> None:
-        """Step as long as there is work and wait where there is none, until told to stop; for a thread of a server.
-
-        An error in a step reaches everyone who waits, and the driving goes on.
-        """
-        self._driver = threading.get_ident()
-        try:
-            while not stop.is_set():
-                with suppress(Exception):
-                    if self.step():
-                        continue
-                if not stop.is_set():
-                    with self._work:
-                        if not (self._waiting or self._rows):
-                            self._work.wait(timeout=0.1)
-        finally:
-            self._driver = None
-
-    def _fail(self, error: Exception) -> None:
-        """Tell everyone who waits; the slots are empty afterwards."""
-        for row in (*self._rows, *self._waiting, *([self._partial] if self._partial else [])):
-            row.fail(error)
+    def _clear(self) -> None:
+        """The slots are empty afterwards."""
         self._rows.clear()
-        self._waiting.clear()
         self._partial = None
-
-    def cancel(self, row: Row) -> None:
-        """End a request; its slot is free when this returns (inside a callback: when the step ends)."""
-        with self._lock:
-            if row.finish is not None:
-                return
-            row.end("cancelled")
-            if self._stepping:
-                return
-            if row in self._waiting:
-                self._waiting.remove(row)
-            elif row is self._partial:
-                self._partial = None
-            elif row in self._rows:
-                self._remove(self._rows.index(row))
-
-    def _row(self, request: Request) -> Row:
-        prompt, reader = request.prompt, self.reader
-        ids = self.vocabulary.encode(prompt) if isinstance(prompt, str) else list(prompt)
-        if not ids or min(ids) < 0 or max(ids) >= reader.n_tokens:
-            seen = f"A token of the prompt is not from 0 to {reader.n_tokens - 1}." if ids else "The prompt is empty."
-            raise GenerationError("G003", seen, "Give a text, or tokens of this model.")
-        if len(ids) >= reader.context:
-            seen = f"The prompt has {len(ids):,} tokens; with the answer at most {reader.context:,} fit."
-            raise GenerationError("G002", seen, "Shorten the prompt.")
-        if max(request.settings.logit_bias, default=0) >= reader.n_tokens:
-            raise GenerationError("G003", "logit_bias names a token that this model does not have.", "Check the ids.")
-        form = self._forms.form(request.settings) if request.settings.constrained else None
-        return Row(request, ids, self.vocabulary, reader.context - len(ids), form)
 
     def _admit(self) -> None:
         """Read prompts, the first that came first, up to a chunk of tokens; whole ones get their first token."""
@@ -309,55 +210,3 @@ def _taken(row: Row, token: int, logits: Any) -> bool:
     if row.raw:
         return row.take(token, *log_shares(logits, token, row.settings.logprobs or 0))
     return row.take(token)
-
-
-class Stream:
-    """The answer to one request, token by token.
-
-    Iterating steps the generator where no other thread drives it.
-    """
-
-    def __init__(self, generator: Generator, row: Row) -> None:
-        self._generator, self._row = generator, row
-
-    def __iter__(self) -> Iterator[Token]:
-        """Tokens as they come, each once; one with the id -1 shows text that was held back until the end.
-
-        Raises
-        ------
-        Exception
-            What went wrong while the answer was written, or in its callback.
-        """
-        while True:
-            self._until_ready()
-            if self._row.finish is not None and self._row.ready.empty():
-                return
-            token = self._row.ready.get()
-            if token is None:
-                if self._row.error is not None:
-                    raise self._row.error
-                return
-            yield token
-
-    def _until_ready(self) -> None:
-        row, generator = self._row, self._generator
-        while row.ready.empty() and row.finish is None and generator._driver in (None, threading.get_ident()):
-            generator.step()
-
-    @property
-    def finished(self) -> bool:
-        """True once no more tokens come."""
-        return self._row.finish is not None
-
-    def result(self) -> Completion:
-        """Wait for the end and give the whole answer."""
-        if self._row.finish is None:
-            for _ in self:
-                pass
-        if self._row.error is not None:
-            raise self._row.error
-        return self._row.completion()
-
-    def cancel(self) -> None:
-        """End it; its slot is freed at once."""
-        self._generator.cancel(self._row)
