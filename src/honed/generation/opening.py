@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from honed.errors import GenerationError
-from honed.generation import engine as readers
+from honed.generation.engine import open_reader
+from honed.generation.kinds import READS_FOLDERS, check_engine
+from honed.generation.likelihood import Likelihood, Scores
 from honed.generation.text_engine import TextEngine
+from honed.generation.weights import best_weights
 from honed.networks.decoders.loading import Loaded, load_decoder
 from honed.networks.decoders.unread import Unread, look_at_decoder
-
-ENGINES = (*readers.ENGINES, "vllm")
-READS_FOLDERS = ("vllm",)
-"""Engines that read the weights of a folder by themselves, so that nobody else need."""
-AS_KINDS = {"torch-fp32": ("auto", ""), "onnx-fp32": ("onnx", "float32"), "onnx-int8": ("onnx", "int8")}
-"""For names of ``honed engines``, which say what computes answers of all kinds: the engine that writes, and its weights."""
 
 
 def open_engine(
@@ -28,7 +25,7 @@ def open_engine(
     decoder : Loaded or Unread
         As :func:`decoder_for` gives it.
     engine : str
-        One of :data:`ENGINES`.
+        One of :data:`~honed.generation.kinds.ENGINES`.
     slots, context, weights, threads
         See :class:`~honed.generation.generator.Generator` and :class:`~honed.generation.vllm_engine.VllmEngine`.
 
@@ -44,8 +41,33 @@ def open_engine(
         return VllmEngine(decoder, slots=slots, context=context, weights=weights, threads=threads)
     from honed.generation.generator import Generator
 
-    loaded = decoder if isinstance(decoder, Loaded) else load_decoder(decoder.folder)
-    return Generator(loaded, slots=slots, context=context, engine=engine, weights=weights, threads=threads)
+    return Generator(_in_memory(decoder), slots=slots, context=context, engine=engine, weights=weights, threads=threads)
+
+
+def likelihood_of(
+    decoder: Loaded | Unread, writing: Callable[[], TextEngine], *, engine: str = "auto", weights: str = "float32"
+) -> Scores:
+    """What tells how likely texts are, on the same engine.
+
+    Parameters
+    ----------
+    writing : callable
+        Gives the engine that writes, for those that are opened once for both.
+    """
+    if engine == "vllm":
+        from honed.generation.vllm_likelihood import VllmLikelihood
+
+        return VllmLikelihood(writing())
+    return Likelihood(open_reader(_in_memory(decoder), 1, None, engine, weights))
+
+
+def settled_weights(decoder: Loaded | Unread, engine: str, weights: str) -> str:
+    """The weights, "auto" settled once by a test on this machine; vLLM settles it by itself."""
+    return best_weights(decoder, engine) if weights == "auto" and isinstance(decoder, Loaded) else weights
+
+
+def _in_memory(decoder: Loaded | Unread) -> Loaded:
+    return decoder if isinstance(decoder, Loaded) else load_decoder(decoder.folder)
 
 
 def decoder_for(folder: Path | str, engine: str) -> Loaded | Unread:
@@ -56,22 +78,3 @@ def decoder_for(folder: Path | str, engine: str) -> Loaded | Unread:
     GenerationError [G001], ZooError
     """
     return look_at_decoder(folder) if check_engine(engine) in READS_FOLDERS else load_decoder(folder)
-
-
-def engine_for_texts(name: str, weights: str) -> tuple[str, str]:
-    """Which engine writes texts, and with which weights, where a name of ``honed engines`` or of :data:`ENGINES` was given.
-
-    Raises
-    ------
-    GenerationError [G001]
-        Nothing of that name writes.
-    """
-    engine, own = AS_KINDS.get(name, (name, ""))
-    return check_engine(engine), own or weights
-
-
-def check_engine(name: str) -> str:
-    """The name, where there is such an engine. Raises GenerationError [G001]."""
-    if name not in ENGINES:
-        raise GenerationError("G001", f"engine is {name!r}; it writes no texts.", f"Use one of {', '.join(ENGINES)}.")
-    return name

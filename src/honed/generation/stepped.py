@@ -146,7 +146,12 @@ class Stepped(ABC):
                 self._release(row)
 
     def close(self) -> None:
-        """Nothing has to be given back."""
+        """End all requests; a subclass gives back what it holds."""
+        with self._lock:
+            for row in (*self._held(), *self._waiting):
+                row.end("cancelled")
+            self._waiting.clear()
+            self._clear()
 
     def _fail(self, error: Exception) -> None:
         """Tell everyone who waits; nothing is held afterwards."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from honed.errors import GenerationError
 from honed.generation.hub_folder import cache_bytes, hub_folder
+from honed.generation.kinds import WEIGHTS, check_weights
 from honed.generation.row import Row
 from honed.generation.settings import Request, Settings
 from honed.generation.stepped import Stepped
@@ -17,7 +19,6 @@ from honed.generation.vllm_library import import_vllm, quietly
 from honed.networks.decoders.loading import Loaded
 from honed.networks.decoders.unread import Unread
 
-WEIGHTS = ("float32", "bfloat16", "auto")
 MOST_TOP = 100
 """Likeliest tokens that may be told beside each; as many as :class:`~honed.generation.settings.Settings` allows."""
 HOTTEST = 2.0
@@ -61,9 +62,11 @@ class VllmEngine(Stepped):
         self, decoder: Loaded | Unread, *, slots: int = 16, context: int | None = None, weights: str = "float32",
         threads: int | None = None, **options: Any,
     ) -> None:  # fmt: skip
-        if weights not in WEIGHTS:
+        if weights != "auto" and self.name not in WEIGHTS[check_weights(weights)]:
             seen = f"vLLM does not pack weights in {weights} while it loads them."
-            raise GenerationError("G006", seen, f"Use {', '.join(WEIGHTS)}, or a folder whose weights are packed already.")
+            raise GenerationError(
+                "G006", seen, "Use float32, bfloat16 or auto, or a folder whose weights are packed already."
+            )
         self._vllm = import_vllm()
         self._temporary, folder = hub_folder(decoder)
         context = min(context or decoder.context, decoder.context)
@@ -74,11 +77,16 @@ class VllmEngine(Stepped):
             super().__init__(decoder.vocabulary, n_tokens, context)
             self._slots, self._numbers = slots, itertools.count()
             self._rows: dict[str, Row] = {}
-            self.generate([[0]], Settings(max_tokens=2, logprobs=1, ignore_end=True))  # what is compiled at first use is made now
+            self._looks: dict[str, dict[int, float]] = {}
+            self.generate(
+                [[0]], Settings(max_tokens=2, logprobs=1, ignore_end=True)
+            )  # what is compiled at first use is made now
         except GenerationError:
             raise
         except (Exception, SystemExit) as error:
-            seen = f"vLLM cannot compute the decoder in {decoder.folder} here ({type(error).__name__}: {_short(error)})."
+            seen = (
+                f"vLLM cannot compute the decoder in {decoder.folder} here ({type(error).__name__}: {_short(error)})."
+            )
             raise GenerationError("G008", seen, "Leave the engine to auto.") from error
 
     # --- Stepped ---------------------------------------------------------------------------------------------------
@@ -104,10 +112,7 @@ class VllmEngine(Stepped):
         while self._waiting:
             self._begin(self._waiting.popleft())
         if self._rows:
-            with quietly():
-                found = self._engine.step()
-            for output in found:
-                self._hear(output)
+            self._hear_all()
         self._let_go([number for number, row in self._rows.items() if row.finish is not None])
 
     def _release(self, row: Row) -> None:
@@ -117,7 +122,8 @@ class VllmEngine(Stepped):
         self._let_go(list(self._rows))
 
     def close(self) -> None:
-        """End vLLM's engine and give its memory back."""
+        """End all requests and vLLM's engine, and give its memory back."""
+        super().close()
         self._engine.engine_core.shutdown()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -141,11 +147,20 @@ class VllmEngine(Stepped):
         if numbers:
             self._engine.abort_request(numbers)
 
-    def _hear(self, output: Any) -> None:
+    def _hear_all(self) -> None:
+        with quietly():
+            found = self._engine.step()
+        for output in found:
+            row = self._rows.get(output.request_id)
+            if row is not None:
+                self._hear(row, output)
+            elif output.finished and output.outputs[0].logprobs:
+                self._looks[output.request_id] = {
+                    token: one.logprob for token, one in output.outputs[0].logprobs[0].items()
+                }
+
+    def _hear(self, row: Row, output: Any) -> None:
         """Write what vLLM has chosen for one text, up to where the text ends."""
-        row = self._rows.get(output.request_id)
-        if row is None:
-            return
         row.reused = min(int(output.num_cached_tokens or 0), row.n_prompt)
         (new,) = output.outputs
         for place, token in enumerate(new.token_ids):
@@ -156,6 +171,50 @@ class VllmEngine(Stepped):
             del self._rows[output.request_id]
             if row.finish is None:
                 _end(row, new.finish_reason)
+
+    # --- likelihood ------------------------------------------------------------------------------------------------
+    def logs_after(self, texts: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        """For each text the natural logarithms of the probabilities of some tokens as the next one.
+
+        Raises
+        ------
+        GenerationError [G002, G009]
+            A text is too long; vLLM refuses it.
+        """
+        with self._lock:
+            self._stepping = True
+            try:
+                return self._looked(texts, wanted)
+            finally:
+                self._looks.clear()
+                self._stepping = False
+
+    def _looked(self, texts: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> list[dict[int, float]]:
+        asked: list[tuple[int, str]] = []
+        for place, (text, tokens) in enumerate(zip(texts, wanted, strict=True)):
+            if len(text) >= self.context:
+                seen = f"The text has {len(text):,} tokens; at most {self.context - 1:,} fit."
+                raise GenerationError("G002", seen, "Shorten it.")
+            for first in range(0, len(tokens), MOST_TOP):
+                some = [int(one) for one in tokens[first : first + MOST_TOP]]
+                number = str(next(self._numbers))
+                try:
+                    params = self._vllm.SamplingParams(
+                        max_tokens=1, temperature=0.0, logprob_token_ids=some, detokenize=False
+                    )
+                    with quietly():
+                        self._engine.add_request(number, {"prompt_token_ids": list(text)}, params)
+                except Exception as error:
+                    raise _refused(error) from error
+                asked.append((place, number))
+        waiting = {number for _, number in asked}
+        while waiting:
+            self._hear_all()
+            waiting -= self._looks.keys()
+        found: list[dict[int, float]] = [{} for _ in texts]
+        for place, number in asked:
+            found[place] |= self._looks[number]
+        return found
 
     # --- requests --------------------------------------------------------------------------------------------------
     def _sampling(self, row: Row) -> Any:
@@ -206,8 +265,9 @@ def _opened(
 
 
 def _told(found: Any, token: int, n: int | None) -> tuple[float, tuple[tuple[int, float], ...]]:
-    """Logarithm of the probability of a token, and of the ``n`` likeliest ones."""
-    order = sorted((one for one in found.items() if one[1].rank is not None), key=lambda one: one[1].rank)
+    """Logarithm of the probability of a token, and of the ``n`` likeliest ones, without those that a form forbids."""
+    known = ((one, value) for one, value in found.items() if value.rank is not None and math.isfinite(value.logprob))
+    order = sorted(known, key=lambda one: one[1].rank)
     return float(found[token].logprob), tuple((int(one), float(value.logprob)) for one, value in order[: n or 0])
 
 
@@ -221,7 +281,9 @@ def _end(row: Row, reason: str | None) -> None:
 
 
 def _refused(error: Exception) -> GenerationError:
-    return GenerationError("G009", f"vLLM refuses the request: {_short(error)}.", "Ask for what it can do, or use another engine.")
+    return GenerationError(
+        "G009", f"vLLM refuses the request: {_short(error)}.", "Ask for what it can do, or use another engine."
+    )
 
 
 def _short(error: BaseException) -> str:

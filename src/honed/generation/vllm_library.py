@@ -42,7 +42,9 @@ def import_vllm() -> Any:
             import vllm.v1.engine.llm_engine
     except Exception as error:
         seen = f"The package vllm cannot be loaded here ({type(error).__name__}: {str(error)[:200]})."
-        raise GenerationError("G007", seen, "Install the vllm made for this machine, or leave the engine to auto.") from error
+        raise GenerationError(
+            "G007", seen, "Install the vllm made for this machine, or leave the engine to auto."
+        ) from error
     return vllm
 
 

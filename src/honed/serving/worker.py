@@ -211,13 +211,13 @@ class Worker:
         return model.task.asking(model.predictor, model.problem)
 
     def _open_base(self, message: dict[str, Any]) -> Asking:
-        from honed.generation.opening import engine_for_texts
+        from honed.generation.kinds import engine_for_texts
 
         return opened_base(Path(message["folder"]), engine_for_texts(message["engine"], message["weights"])[0])
 
     def _write(self, asking: Asking, message: dict[str, Any]) -> dict[str, Any]:
         """Begin to write, on the engine that answers rows where that one writes."""
-        from honed.generation.opening import engine_for_texts
+        from honed.generation.kinds import engine_for_texts
         from honed.serving.scribe import Scribe
 
         writing = None if self._model is None else getattr(self._model.predictor, "writing", None)

@@ -44,7 +44,9 @@ def look_at_decoder(folder: Path | str) -> Unread:
     folder = Path(folder)
     config = json_of(folder / "config.json")
     if not config.get("model_type"):
-        raise ZooError("Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format.")
+        raise ZooError(
+            "Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format."
+        )
     check_writes(folder, config)
     shape = shape_of(config)
     return Unread(vocabulary_in(folder), shape, shape.context if shape is not None else context_of(config), folder)
