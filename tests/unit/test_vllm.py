@@ -17,7 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from honed.errors import GenerationError
+from honed.engines.choose import choose
+from honed.engines.prepare import engine_of, with_engine
+from honed.errors import BundleError, GenerationError
 from honed.generation.generator import Generator
 from honed.generation.hub_folder import cache_bytes, hub_folder
 from honed.generation.kinds import engine_for_texts
@@ -25,15 +27,19 @@ from honed.generation.likelihood import Likelihood
 from honed.generation.opening import decoder_for, likelihood_of, open_engine
 from honed.generation.settings import Request, Settings, Token
 from honed.generation.text_engine import TextEngine
+from honed.model import Model
 from honed.networks.decoders.loading import load_decoder
 from honed.networks.decoders.unread import look_at_decoder
+from honed.networks.decoders.written import ENDED, SURE, texts_of
 from honed.testing.tiny_decoders import tiny_decoder
 from honed.zoo.resolve import resolve
 from tests.wide_heads import widened
+from tests.writers import base_of, bundle_of
 
 needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vllm is not installed")
 PROMPTS = ["Once upon a time", "Lily and Tom", "The little dog", "Her mom said"]
 LONG = Settings(max_tokens=60)
+ROWS = ["the printer is jammed", "my password does not work", "a"]
 
 
 # --- without vLLM --------------------------------------------------------------------------------------------------
@@ -101,6 +107,48 @@ def test_another_thread_may_drive(tmp_path: Path) -> None:
     stream = engine.submit(Request("the printer", LONG))
     engine.close()
     assert stream.result().finish == "cancelled" and engine.n_running == engine.n_waiting == 0
+
+
+def asked_by_rows(bundle: Path, name: str, **more: Any) -> tuple[Any, Any, Any]:
+    """A bundle's packed answers by torch and by an engine, and the predictor of that engine."""
+    model = Model.load(bundle)
+    inputs = model.inputs(ROWS)
+    other = with_engine(model, name, **more)
+    return model.outputs(inputs), other.outputs(inputs), other.predictor
+
+
+@pytest.mark.parametrize("name", ["onnx-fp32", "onnx-int8"])
+def test_rows_of_a_bundle_by_an_engine_for_texts(name: str, tmp_path: Path) -> None:
+    """``honed predict BUNDLE --engine``: in full precision the very texts, and how sure the model is to rounding."""
+    bundle = bundle_of(tmp_path / "tickets", base_of(tmp_path / "base", context=256))
+    wanted, found, predictor = asked_by_rows(bundle, name, slots=2)
+    assert predictor.writing.name == "onnx" and engine_of(predictor) == name
+    assert found.shape == wanted.shape and predictor.outputs([]).shape == (0, wanted.shape[1])
+    if name == "onnx-fp32":
+        assert texts_of(found) == texts_of(wanted) and (found[:, ENDED] == wanted[:, ENDED]).all()
+        assert found[:, SURE] == pytest.approx(wanted[:, SURE], abs=1e-4)
+    heard: list[int] = []
+    predictor.outputs(Model.load(bundle).inputs(ROWS), heard.append)
+    assert sum(heard) == len(ROWS)
+    predictor.save(tmp_path / "again")
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (bundle / "model.safetensors").read_bytes()
+    with pytest.raises(BundleError, match="does not compute this kind of network"):
+        with_engine(Model.load(bundle), "openvino-fp32")
+
+
+def test_an_engine_for_texts_is_chosen_where_it_is_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``honed engines`` knows what writes, and takes nothing that writes other texts."""
+    monkeypatch.setenv("HONED_HOME", str(tmp_path / "home"))
+    bundle = bundle_of(tmp_path / "tickets", base_of(tmp_path / "base", context=256))
+    found = {row.name: row for row in choose(Model.load(bundle), [{"ticket": row} for row in ROWS]).engines}
+    assert found["onnx-fp32"].state == "accepted", found["onnx-fp32"].reason
+    assert found["openvino-int8"].state == found["torch-joined"].state == "not available"
+
+
+def test_vllm_computes_no_network_that_writes_nothing(network_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="does not compute") as caught:
+        with_engine(Model.load(network_bundle), "vllm")
+    assert caught.value.code == "B031"
 
 
 # --- with it -------------------------------------------------------------------------------------------------------
@@ -230,6 +278,37 @@ def test_streams_and_who_leaves_them(vllm: Any, ours: Generator) -> None:
     driver.join(20)
 
 
+@pytest.mark.parametrize("name", ["onnx-fp32", pytest.param("vllm", marks=needs_vllm)])
+def test_rows_and_texts_of_a_bundle_share_one_engine(name: str, folder: Path, tmp_path: Path) -> None:
+    """``predict`` and a server with rows and texts of the same bundle at the same time."""
+    openai = pytest.importorskip("openai")
+    from honed.serving.settings import Admission, Limits
+    from honed.serving.settings import Settings as Serving
+    from honed.serving.testing import running
+
+    bundle = bundle_of(tmp_path / "tickets", folder)
+    wanted, found, predictor = asked_by_rows(bundle, name, slots=2)
+    predictor.writing.close()
+    assert texts_of(found) == texts_of(wanted) and (found[:, ENDED] == wanted[:, ENDED]).all()
+    assert found[:, SURE] == pytest.approx(wanted[:, SURE], abs=1e-4)
+    serving = Serving(Limits(slots=2), Admission(engine=name, unfit_because="a test"))
+    with running([bundle], settings=serving) as server:
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=120)
+
+        def row(text: str) -> str:
+            return str(httpx.post(f"{server.url}/predict", json={"ticket": text}, timeout=120).json()["prediction"])
+
+        def text(one: str) -> str:
+            return str(client.completions.create(model="tickets", prompt=one).choices[0].text)
+
+        with ThreadPoolExecutor(8) as pool:
+            rows, texts = (list(pool.map(ask, ROWS * 2)) for ask in (row, text))
+            mixed = list(pool.map(lambda pair: pair[0](pair[1]), [(row, ROWS[0]), (text, ROWS[1])] * 4))
+    assert rows == texts_of(wanted) * 2
+    assert [one.strip() for one in texts] == [one.strip() for one in rows]
+    assert [one.strip() for one in mixed] == [rows[0].strip(), rows[1].strip()] * 4
+
+
 @needs_vllm
 def test_likelihood(vllm: Any, ours: Generator, folder: Path) -> None:
     """That of reading everything, with endings that share their beginning."""
@@ -259,7 +338,9 @@ ALONE = """
 import json, os, sys
 heard = []
 sys.addaudithook(lambda name, told: heard.append([name, repr(told[1:])]) if name.startswith("socket.") else None)
-from honed.errors import GenerationError
+from honed.engines.choose import choose
+from honed.engines.prepare import engine_of, with_engine
+from honed.errors import BundleError, GenerationError
 from honed.generation.opening import decoder_for, open_engine
 from honed.generation.settings import Settings
 if __name__ == "__main__":

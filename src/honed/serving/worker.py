@@ -39,15 +39,19 @@ TIDY_EVERY_S = 5.0
 Outcome = tuple[list[Any], dict[str, Array]]
 
 
-def opened(folder: Path, engine: str, version: str) -> Model:
+def opened(folder: Path, engine: str, version: str, slots: int) -> Model:
     """The model in a bundle, every digest verified, on the engine asked for; it must be the version expected."""
     from honed.bundle.deployment import version_of
+    from honed.engines.kinds import AUTO, DEFAULT
+    from honed.engines.prepare import with_engine
     from honed.model import Model
 
     if version_of(folder) != version:
         seen = f"The bundle {folder} is no longer version {version}."
         raise ServeError("H024", seen, "Reload it: send SIGHUP to the server, or POST /admin/models/NAME/reload.")
-    return Model.load(folder, engine=engine)
+    if engine in (AUTO, DEFAULT):
+        return Model.load(folder, engine=engine)
+    return with_engine(Model.load(folder), engine, slots=slots)
 
 
 def opened_base(path: Path, engine: str) -> Asking:
@@ -204,7 +208,7 @@ class Worker:
 
     def _open(self, message: dict[str, Any]) -> Asking | None:
         """Open a bundle and try it; how it is asked for texts, where it writes any."""
-        self._model = model = opened(Path(message["folder"]), message["engine"], message["version"])
+        self._model = model = opened(Path(message["folder"]), message["engine"], message["version"], message["slots"])
         self._files = file_fields(model.task.schemas(model.problem).input)
         for rows in ([message["example"]], [message["example"]] * 2):
             answer(model, rows, self._files)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 
 from honed.errors import BundleError, ZooError
 from honed.files import read_json, write_json
+from honed.generation.settings import Request, Settings
 from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.foreign import ForeignDecoder
 from honed.networks.decoders.greedy import continued
@@ -25,6 +26,9 @@ from honed.networks.decoders.rows import NOTHING, laid
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.networks.decoders.written import pack, width_of
 from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
+
+if TYPE_CHECKING:
+    from honed.generation.text_engine import TextEngine
 
 FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
@@ -48,8 +52,6 @@ class Writer(nn.Module):
         Room for a written text; how many tokens it may have.
     """
 
-    engines = ("torch-fp32",)
-    """What can compute it: it writes token by token, which files for other runtimes do not say."""
     tokens_in_fp32 = 4096
 
     def __init__(
@@ -82,6 +84,11 @@ class Writer(nn.Module):
             seen = f"The base reads {loaded.context} tokens at a time; the texts to be written have up to {most_bytes / rate:.0f}."
             raise ZooError("Z045", seen, "Take a base that reads more, or shorten the texts.")
         return cls(_decoder(loaded), vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What can compute it: it writes token by token, which files for other runtimes do not say."""
+        return ("torch-fp32", "vllm") if self.foreign else ("torch-fp32", "onnx-fp32", "onnx-int8", "vllm")
 
     @property
     def natural_rate(self) -> float:
@@ -204,6 +211,20 @@ class Writer(nn.Module):
         words = [self.vocabulary.decode(text.tokens) for text in texts]
         sure, ended = [text.sure for text in texts], [text.ended for text in texts]
         return torch.from_numpy(pack(words, self.n_outputs, sure, ended))
+
+    def written_by(
+        self, writing: TextEngine, encoded: Sequence[Encoded], advance: Callable[[int], None] | None = None
+    ) -> Array:
+        """Texts as packed rows (n, width) by an engine for texts, in the order given."""
+        wanted = Settings(max_tokens=self.most_tokens, logprobs=0)
+        streams = [writing.submit(Request(row["tokens"], wanted, anew=True)) for row in encoded]
+        found = []
+        for stream in streams:
+            found.append(stream.result())
+            if advance is not None:
+                advance(1)
+        texts = [self.vocabulary.decode(one.ids) for one in found]
+        return pack(texts, self.n_outputs, [one.sure for one in found], [one.finish == "stop" for one in found])
 
     def features(self, batch: Batch) -> torch.Tensor:
         """The mean of what the last layer reads for the tokens of a prompt, (n, width) float32."""
