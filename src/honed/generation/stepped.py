@@ -71,11 +71,14 @@ class Stepped(ABC):
             The prompt is too long, empty or no tokens of this model; the wanted form cannot be used.
         """
         row = self._row(request)
-        with self._work:
+        if self._wake is None:
+            with self._work:
+                self._waiting.append(row)
+                self._work.notify()
+        else:  # without the lock, which the thread that steps lets go for microseconds only
             self._waiting.append(row)
-            self._work.notify()
-        if self._wake is not None and self.driver != threading.get_ident():
-            self._wake()
+            if self.driver != threading.get_ident():
+                self._wake()
         return Stream(self, row)
 
     def check_form(self, settings: Settings) -> None:
@@ -148,17 +151,22 @@ class Stepped(ABC):
     def close(self) -> None:
         """End all requests; a subclass gives back what it holds."""
         with self._lock:
-            for row in (*self._held(), *self._waiting):
+            for row in (*self._held(), *self._taken_back()):
                 row.end("cancelled")
-            self._waiting.clear()
             self._clear()
 
     def _fail(self, error: Exception) -> None:
         """Tell everyone who waits; nothing is held afterwards."""
-        for row in (*self._held(), *self._waiting):
+        for row in (*self._held(), *self._taken_back()):
             row.fail(error)
-        self._waiting.clear()
         self._clear()
+
+    def _taken_back(self) -> list[Row]:
+        """Requests that waited; one that comes at the same time is among them or waits on."""
+        found = []
+        while self._waiting:
+            found.append(self._waiting.popleft())
+        return found
 
     def _row(self, request: Request) -> Row:
         prompt = request.prompt
