@@ -41,6 +41,7 @@ class Row:
         self.n_prompt, self.done, self.reused = len(self.ids), 0, 0
         self.limit = self.n_prompt + min(self.settings.max_tokens, room)
         self.tokens: list[Token] = []
+        self.end_logprob: float | None = None
         self.finish: Finish | None = None
         self.error: Exception | None = None
         self.ready: SimpleQueue[Token | None] = SimpleQueue()
@@ -72,6 +73,7 @@ class Row:
         if self.finish is not None:
             return True
         if token in self._ends:
+            self.end_logprob = logprob
             return self.end("stop")
         self.ids.append(token)
         text = self._text.push(token)
@@ -132,6 +134,7 @@ class Row:
             self.seed,
             self.first_s,
             self.total_s,
+            self.end_logprob,
         )
 
     def guess(self, most: int) -> list[int]:
