@@ -17,8 +17,9 @@ from honed.data.roles import answer_kind, infer_roles
 from honed.data.stream import open_batches
 from honed.data.table import Table
 from honed.errors import ZooError
-from honed.generation.at_hand import SLOTS, continued
+from honed.generation.at_hand import SLOTS, _parts, continued
 from honed.generation.settings import Settings
+from honed.generation.torch_reader import TorchReader
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.decoders.apart import Apart
@@ -108,13 +109,26 @@ def test_texts_laid_end_to_end_learn_the_same_tokens(kind: str) -> None:
         torch.testing.assert_close(one, parameter.grad, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("together", [0, 900])
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "opt", "gpt_neo", "gpt_neox", "gptj", "gemma"])
-def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(kind: str, tmp_path: Path) -> None:
-    """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; weights go on learning."""
+def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(
+    kind: str, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; prompts read one after
+    another or, as on a graphics card, in one pass; weights go on learning."""
+    if together:
+        made = TorchReader.__init__
+
+        def init(self: TorchReader, *given: object) -> None:
+            made(self, *given)  # type: ignore[arg-type]
+            self.together = together
+
+        monkeypatch.setattr(TorchReader, "__init__", init)
     loaded = load_decoder(tiny_decoder(kind, tmp_path / kind))
     loaded.network.train()
     rng = np.random.default_rng(3)
-    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(1, 40, SLOTS + 9)]
+    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(1, 40, SLOTS["cpu"] + 9)]
+    prompts[9] = [*prompts[8], 5, 6]
     prompts[4] = rng.integers(2, 300, loaded.context - 3).tolist()
     done: list[int] = []
     found = continued(loaded, prompts, Settings(max_tokens=9, logprobs=0), advance=done.append)
@@ -136,6 +150,12 @@ def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(kind: str, tmp
         assert one.ids == wanted and (one.finish == "stop") == ended
         assert one.sure == pytest.approx(sum(logs) / len(logs), abs=1e-4)
     assert len(lengths) > 1
+
+
+def test_long_texts_are_written_by_themselves_and_fewer_at_a_time() -> None:
+    parts = list(_parts([5, 900, 7, 1000, 400, 6, 5], 4, 1000))
+    assert parts == [([3, 1], 1), ([4], 2), ([2, 5, 0, 6], 4)]
+    assert list(_parts([5, 7, 6], 4, 1000)) == [([1, 2, 0], 4)] and not list(_parts([], 4, 1000))
 
 
 def test_drawn_texts_have_seeds_of_their_own(tmp_path: Path) -> None:

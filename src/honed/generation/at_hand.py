@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from honed.generation.generator import Generator
 from honed.generation.settings import Completion, Request, Settings
 from honed.networks.decoders.loading import Loaded
 
-SLOTS = 32
-"""Texts at a time; more gain nothing on a few cores."""
+SLOTS = {"cpu": 32, "cuda": 256}
+"""Texts at a time at most; more gain nothing on a few cores."""
+HELD = {"cpu": 16_384, "cuda": 65_536}
+"""Tokens for which there is room at a time: long texts are written fewer at a time."""
 
 
 def continued(
@@ -33,22 +35,37 @@ def continued(
     ------
     GenerationError [G002, G003]
     """
-    if not prompts:
-        return []
-    was = loaded.network.training
-    engine = "transformers" if loaded.shape is None else "torch"
-    slots = min(SLOTS, len(prompts))
-    longest = max(map(len, prompts))
-    generator = Generator(loaded, slots=slots, engine=engine, chunk=slots * longest, kept_mib=0.0)
-    order = sorted(range(len(prompts)), key=lambda k: -len(prompts[k]))
-    streams = {
-        k: generator.submit(Request(prompts[k], settings if settings.seed is None else replace(settings, seed=settings.seed + k)))
-        for k in order
-    }  # fmt: skip
-    found = {}
-    for k in order:
-        found[k] = streams[k].result()
-        if advance:
-            advance(1)
+    was, found = loaded.network.training, dict[int, Completion]()
+    device = "cuda" if next(loaded.network.parameters()).device.type == "cuda" else "cpu"
+    lengths = [min(len(prompt) + settings.max_tokens, loaded.context) for prompt in prompts]
+    for part, slots in _parts(lengths, SLOTS[device], HELD[device]):
+        generator = _at_hand(loaded, min(slots, len(part)), HELD[device])
+        streams = [generator.submit(Request(prompts[k], _seeded(settings, k))) for k in part]
+        for k, stream in zip(part, streams, strict=True):
+            found[k] = stream.result()
+            if advance:
+                advance(1)
     loaded.network.train(was)
     return [found[k] for k in range(len(prompts))]
+
+
+def _at_hand(loaded: Loaded, slots: int, chunk: int) -> Generator:
+    """A generator that computes with the very weights of the decoder."""
+    engine = "transformers" if loaded.shape is None else "torch"
+    return Generator(loaded, slots=slots, engine=engine, chunk=chunk, kept_mib=0.0)
+
+
+def _seeded(settings: Settings, k: int) -> Settings:
+    return settings if settings.seed is None else replace(settings, seed=settings.seed + k)
+
+
+def _parts(lengths: Sequence[int], most: int, held: int) -> Iterator[tuple[list[int], int]]:
+    """Texts, the longest first, that are written with one generator, and with how many slots: where there is not room for ``most``
+    texts as long as the longest, those at least half as long are written by themselves."""
+    order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
+    while order:
+        longest = max(1, lengths[order[0]])
+        slots = max(1, min(most, held // longest))
+        n = len(order) if slots == most else sum(2 * lengths[k] > longest for k in order)
+        yield order[:n], slots
+        order = order[n:]

@@ -33,7 +33,8 @@ class ForeignReader:
     """
 
     name = "transformers"
-    keeps = rewinds = False
+    keeps = rewinds = chooses = False
+    together = 0
 
     def __init__(self, network: ForeignDecoder, slots: int, context: int) -> None:
         network.eval()
@@ -54,6 +55,14 @@ class ForeignReader:
         if self._beside is None or self._beside.texts != texts:
             self._beside = _Beside(texts, self._beside)
         return _rows(self._beside.step(self._model, torch.from_numpy(tokens).to(self._device)))
+
+    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
+        """Left to whoever asks."""
+        raise NotImplementedError
+
+    def read_together(self, slot: int, texts: Sequence[Sequence[int]]) -> Logits:
+        """Prompts are read one after another."""
+        raise NotImplementedError
 
     @torch.inference_mode()
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:

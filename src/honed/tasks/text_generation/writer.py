@@ -15,7 +15,7 @@ from torch import nn
 from honed.errors import BundleError, ZooError
 from honed.files import read_json, write_json
 from honed.generation.at_hand import continued
-from honed.generation.settings import Settings
+from honed.generation.settings import Completion, Settings
 from honed.networks.decoders.any_decoder import AnyDecoder
 from honed.networks.decoders.layout import Layout
 from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
@@ -194,7 +194,9 @@ class Writer(nn.Module):
 
     def _written(self, prompts: list[list[int]], advance: Callable[[int], None] | None = None) -> Array:
         wanted = Settings(max_tokens=self.most_tokens, logprobs=0)
-        found = continued(self.loaded(), prompts, wanted, advance=advance)
+        return self._packed(continued(self.loaded(), prompts, wanted, advance=advance))
+
+    def _packed(self, found: Sequence[Completion]) -> Array:
         texts = [self.vocabulary.decode(one.ids) for one in found]
         return pack(texts, self.n_outputs, [one.sure for one in found], [one.finish == "stop" for one in found])
 
