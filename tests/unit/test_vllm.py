@@ -30,7 +30,7 @@ from honed.generation.text_engine import TextEngine
 from honed.model import Model
 from honed.networks.decoders.loading import load_decoder
 from honed.networks.decoders.unread import look_at_decoder
-from honed.networks.decoders.written import ENDED, SURE, texts_of
+from honed.tasks.text_generation.written import ENDED, SURE, texts_of
 from honed.testing.tiny_decoders import tiny_decoder
 from honed.zoo.resolve import resolve
 from tests.wide_heads import widened

@@ -90,6 +90,9 @@ class Generator(Stepped):
         while left > 0:
             if self._partial is not None and self._partial.finish is not None:
                 self._partial = None
+            if self._partial is None and self.reader.together and (read := self._read_together(left)):
+                left -= read
+                continue
             row = self._partial or self._begun()
             if row is None:
                 return
@@ -105,6 +108,28 @@ class Generator(Stepped):
             self._places[slot] = row.done
             self._write(logits, [row], slot)
 
+    def _read_together(self, left: int) -> int:
+        """Read several whole prompts of which nothing is known in one pass; gives how many tokens that were, 0 where it is one at most."""
+        rows, longest, first = list[Row](), 0, len(self._rows)
+        while self._waiting and first + len(rows) < self.reader.slots:
+            row = self._waiting[0]
+            longer = max(longest, row.n_prompt)
+            fits = (len(rows) + 1) * longer <= min(left, self.reader.together)
+            if row.finish is not None or not fits or self._known(row)[0] >= FEWEST:
+                break
+            longest = longer
+            rows.append(self._waiting.popleft())
+        if len(rows) < 2:
+            self._waiting.extendleft(rows)
+            return 0
+        logits = self.reader.read_together(first, [row.ids for row in rows])
+        for row in rows:
+            row.done = row.n_prompt
+        self._rows += rows
+        self._places[first : first + len(rows)] = [row.done for row in rows]
+        self._write(logits, rows, first)
+        return longest * len(rows)
+
     def _begun(self) -> Row | None:
         """The next waiting row, with what is known of its beginning put into the next slot."""
         while self._waiting and self._waiting[0].finish is not None:
@@ -117,21 +142,24 @@ class Generator(Stepped):
         return row
 
     def _reuse(self, row: Row, slot: int) -> None:
-        most = row.n_prompt - 1
+        n, live, kept = self._known(row)
+        if n < FEWEST:
+            return
+        if live is not None:
+            self.reader.copy(live, slot, n)
+        else:
+            self.reader.restore(slot, kept, n)
+        row.done = row.reused = n
+
+    def _known(self, row: Row) -> tuple[int, int | None, Any]:
+        """Tokens of its beginning that were read before; the slot that holds them, or what was kept of them."""
         kept_n, kept = self._beginnings.find(row.ids) if len(self._beginnings) else (0, None)
         best, live_n = 0, 0
         for place, other in enumerate(self._rows):
             n = min(shared(row.ids, other.ids), other.done)
             if n > live_n:
                 best, live_n = place, n
-        n = min(max(kept_n, live_n), most)
-        if n < FEWEST:
-            return
-        if live_n >= kept_n:
-            self.reader.copy(best, slot, n)
-        else:
-            self.reader.restore(slot, kept, n)
-        row.done = row.reused = n
+        return min(max(kept_n, live_n), row.n_prompt - 1), best if live_n >= kept_n else None, kept
 
     def _advance(self) -> None:
         rows = self._rows
@@ -140,27 +168,38 @@ class Generator(Stepped):
                 return
             rows = self._rows
         n = len(rows)
-        logits = self.reader.step(self._next[:n], self._places[:n])
+        given = self._next[:n], self._places[:n]
+        if self.reader.chooses and all(row.likeliest for row in rows):
+            ids, logs = (one.tolist() for one in self.reader.likeliest(*given))
+            self._went_on(rows)
+            ended = [row.take(token, log if row.raw else None) for row, token, log in zip(rows, ids, logs, strict=True)]
+            self._put(0, ids, ended)
+        else:
+            logits = self.reader.step(*given)
+            self._went_on(rows)
+            self._write(logits, rows, 0)
+
+    def _went_on(self, rows: list[Row]) -> None:
         for row in rows:
             row.done += 1
-        self._places[:n] += 1
-        self._write(logits, rows, 0)
+        self._places[: len(rows)] += 1
 
     def _write(self, logits: Logits, rows: list[Row], first: int) -> None:
         """Choose the next token of rows that stand in slots from ``first`` on, and take out those that end."""
         if all(row.plain for row in rows):
             ids: list[int] = logits.argmax(axis=1).tolist()
-            ended = [place for place, (row, token) in enumerate(zip(rows, ids, strict=True)) if row.take(token)]
+            ended = [row.take(token) for row, token in zip(rows, ids, strict=True)]
         else:
             ids = chosen(adjusted(logits, rows), rows)
-            ended = [
-                place
-                for place, (row, token) in enumerate(zip(rows, ids, strict=True))
-                if _taken(row, token, logits[place])
-            ]
-        self._next[first : first + len(rows)] = ids
-        for place in reversed(ended):
-            self._remove(first + place)
+            ended = [_taken(row, token, one) for row, token, one in zip(rows, ids, logits, strict=True)]
+        self._put(first, ids, ended)
+
+    def _put(self, first: int, ids: list[int], ended: list[bool]) -> None:
+        """Tokens that come next in slots from ``first`` on; those that ended are taken out."""
+        self._next[first : first + len(ids)] = ids
+        for place in reversed(range(len(ended))):
+            if ended[place]:
+                self._remove(first + place)
 
     def _advance_guessing(self) -> bool:
         """One pass for each row over guessed tokens, as far as they are what the model writes; False where none were guessed."""

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from honed.files import read_json
-from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder, save_vocabulary
+from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
 from honed.networks.decoders.unread import Unread
 from honed.zoo.local import weights_of
 
@@ -22,13 +22,8 @@ def hub_folder(decoder: Loaded | Unread) -> tuple[tempfile.TemporaryDirectory[st
         return None, decoder.folder
     loaded = decoder if isinstance(decoder, Loaded) else load_decoder(decoder.folder)
     temporary = tempfile.TemporaryDirectory(prefix="honed-decoder-")
-    folder = Path(temporary.name)
-    if loaded.shape is not None:
-        save_decoder(loaded.network, loaded.vocabulary, folder)
-    else:
-        loaded.network.save_pretrained(folder)
-        save_vocabulary(loaded.vocabulary, folder)
-    return temporary, folder
+    save_decoder(loaded.network, loaded.vocabulary, Path(temporary.name))
+    return temporary, Path(temporary.name)
 
 
 def cache_bytes(folder: Path, slots: int, context: int) -> int:

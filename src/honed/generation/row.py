@@ -47,6 +47,8 @@ class Row:
         self.ready: SimpleQueue[Token | None] = SimpleQueue()
         self.plain = self.settings.plain
         self.raw = self.settings.logprobs is not None
+        one = self.settings.logprobs in (None, 0)
+        self.likeliest = one and self.settings.temperature == 0 and not self.settings.adjusts and form is None
         self.seed = secrets.randbits(32) if self.settings.seed is None else self.settings.seed
         self.begun = time.perf_counter()
         self.first_s = self.total_s = 0.0

@@ -15,7 +15,7 @@ import pyarrow as pa
 from honed.config import RunConfig, fill
 from honed.data.table import Roles, Table
 from honed.model import Model
-from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.networks.engine import NetworkPredictor, outputs_of
 from honed.tasks.contract import Array, Decision, Problem, Task
 from honed.training.loop import Plan, as_tensor, collated, train
 from honed.training.session import Session, make_parts
@@ -124,7 +124,7 @@ def _trained(bench: Bench, targets: Array, plan: Plan, checkpoint: Path | None =
 
 
 def _score(bench: Bench, network: Any, targets: Array) -> float:
-    outputs = run_encoded(network, network.encode(bench.inputs), network)
+    outputs = outputs_of(network, network.encode(bench.inputs))
     metric = bench.task.metrics(bench.problem)[0]
     value = metric.score(targets, bench.task.decode(outputs, bench.problem, Decision()).encoded)
     return value if metric.higher_is_better else -value

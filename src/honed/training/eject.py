@@ -17,7 +17,7 @@ import torch
 
 from honed.config import fill, load
 from honed.data.read import read_table
-from honed.networks.engine import run_encoded
+from honed.networks.engine import outputs_of
 from honed.networks.learning import shape_for_learning
 from honed.networks.precision import autocast
 from honed.tasks.contract import Decision, Problem
@@ -102,7 +102,7 @@ for epoch in range(EPOCHS):
         step += 1
     if len(validation_rows):
         with torch.random.fork_rng(devices=[]):
-            outputs = run_encoded(network, network.encode([inputs[i] for i in validation_rows]), network)
+            outputs = outputs_of(network, network.encode([inputs[i] for i in validation_rows]))
         answers = task.decode(outputs, problem, Decision())
         metric = task.metrics(problem)[0]
         score = metric.score(targets[validation_rows], answers.encoded)
