@@ -346,7 +346,13 @@ from honed.generation.settings import Settings
 if __name__ == "__main__":
     engine = open_engine(decoder_for(sys.argv[1], "vllm"), engine="vllm", slots=2, threads=1)
     ids = engine.generate(["Once"], Settings(max_tokens=5, ignore_end=True))[0].ids
+    other = open_engine(decoder_for(sys.argv[1], "vllm"), engine="vllm", slots=2, threads=1)
+    other.close()
+    assert engine.generate(["Once"], Settings(max_tokens=5, ignore_end=True))[0].ids == ids
     engine.close()
+    again = open_engine(decoder_for(sys.argv[1], "vllm"), engine="vllm", slots=2, threads=1)
+    assert again.generate(["Once"], Settings(max_tokens=5, ignore_end=True))[0].ids == ids
+    again.close()
     try:
         open_engine(decoder_for(sys.argv[2], "vllm"), engine="vllm", slots=2, threads=1)
         code = ""

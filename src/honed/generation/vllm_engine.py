@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from honed.generation.kinds import WEIGHTS, check_weights
 from honed.generation.row import Row
 from honed.generation.settings import Request, Settings
 from honed.generation.stepped import Stepped
-from honed.generation.vllm_library import import_vllm, quietly
+from honed.generation.vllm_library import HELD, import_vllm, quietly
 from honed.networks.decoders.loading import Loaded
 from honed.networks.decoders.unread import Unread
 
@@ -72,7 +74,8 @@ class VllmEngine(Stepped):
         context = min(context or decoder.context, decoder.context)
         try:
             with quietly():
-                self._engine = _opened(self._vllm, folder, slots, context, weights, threads, options)
+                self._engine = HELD.hold(_opened(self._vllm, folder, slots, context, weights, threads, options))
+            self._ended = weakref.finalize(self, HELD.let_go, self._engine)
             n_tokens = int(self._engine.model_config.get_vocab_size())
             super().__init__(decoder.vocabulary, n_tokens, context)
             self._slots, self._numbers = slots, itertools.count()
@@ -84,6 +87,8 @@ class VllmEngine(Stepped):
         except GenerationError:
             raise
         except (Exception, SystemExit) as error:
+            if hasattr(self, "_ended"):
+                self._ended()
             seen = (
                 f"vLLM cannot compute the decoder in {decoder.folder} here ({type(error).__name__}: {_short(error)})."
             )
@@ -119,12 +124,13 @@ class VllmEngine(Stepped):
         self._let_go([number for number, held in self._rows.items() if held is row])
 
     def _clear(self) -> None:
-        self._let_go(list(self._rows))
+        with suppress(Exception):  # after a failure vLLM may not even do this
+            self._let_go(list(self._rows))
 
     def close(self) -> None:
-        """End all requests and vLLM's engine, and give its memory back."""
+        """End all requests, and give memory back once no other engine of this process is in use."""
         super().close()
-        self._engine.engine_core.shutdown()
+        self._ended()
         if self._temporary is not None:
             self._temporary.cleanup()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from honed.errors import GenerationError
@@ -54,3 +55,33 @@ def quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+class Held:
+    """The engines of this process. They share what vLLM sets up for a process, so none is ended while another is in use."""
+
+    def __init__(self) -> None:
+        self._engines: list[Any] = []
+        self._in_use: set[int] = set()
+        self._lock = threading.Lock()
+
+    def hold(self, engine: Any) -> Any:
+        """Keep an engine; gives it back."""
+        with self._lock:
+            self._engines.append(engine)
+            self._in_use.add(id(engine))
+        return engine
+
+    def let_go(self, engine: Any) -> None:
+        """An engine is not used any more; with the last one all are ended."""
+        with self._lock:
+            self._in_use.discard(id(engine))
+            if self._in_use:
+                return
+            for one in self._engines:
+                with suppress(Exception), quietly():
+                    one.engine_core.shutdown()
+            self._engines.clear()
+
+
+HELD = Held()

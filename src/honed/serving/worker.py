@@ -42,6 +42,7 @@ Outcome = tuple[list[Any], dict[str, Array]]
 def opened(folder: Path, engine: str, version: str, slots: int) -> Model:
     """The model in a bundle, every digest verified, on the engine asked for; it must be the version expected."""
     from honed.bundle.deployment import version_of
+    from honed.engines.choose import choose
     from honed.engines.kinds import AUTO, DEFAULT
     from honed.engines.prepare import with_engine
     from honed.model import Model
@@ -49,9 +50,9 @@ def opened(folder: Path, engine: str, version: str, slots: int) -> Model:
     if version_of(folder) != version:
         seen = f"The bundle {folder} is no longer version {version}."
         raise ServeError("H024", seen, "Reload it: send SIGHUP to the server, or POST /admin/models/NAME/reload.")
-    if engine in (AUTO, DEFAULT):
-        return Model.load(folder, engine=engine)
-    return with_engine(Model.load(folder), engine, slots=slots)
+    model = Model.load(folder)
+    name = choose(model).chosen if engine == AUTO else engine
+    return model if name == DEFAULT else with_engine(model, name, slots=slots)
 
 
 def opened_base(path: Path, engine: str) -> Asking:

@@ -44,7 +44,7 @@ class LocalBase:
         self.vocabulary, self.context = loaded.vocabulary, loaded.context
         self.chat = loaded.vocabulary.chat is not None
         self.at_once = 4 * SLOTS
-        self._how = {"engine": engine, "weights": settled_weights(loaded, engine, weights)}
+        self._how: dict[str, Any] = {"engine": engine, "weights": settled_weights(loaded, engine, weights)}
         self._likelihood: Scores | None = None
         self._writes: TextEngine | None = None
         self._lengths: dict[Any, int] = {}
