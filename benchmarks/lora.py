@@ -83,11 +83,11 @@ def ours(job: dict[str, Any], begun: Callable[[], None]) -> dict[str, float]:
     import torch
 
     from honed.networks.decoders.layout import Layout
-    from honed.networks.decoders.writer import Writer
     from honed.networks.learning import learning
     from honed.networks.lora import merge, wrap
     from honed.tasks.contract import Problem
     from honed.tasks.registry import get_task
+    from honed.tasks.text_generation.writer import Writer
     from honed.training.loop import Plan, train
 
     torch.manual_seed(job["seed"])

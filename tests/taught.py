@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch.nn import functional
 
 from honed.likelihood.scorer import Scorer
-from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.rows import NOTHING, laid
+from honed.networks.decoders.loading import Loaded
+from honed.networks.decoders.rows import NOTHING
 from honed.networks.decoders.shape import Shape
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.pretraining.tokenizer import make_tokenizer
@@ -74,7 +75,7 @@ def untaught(*, width: int = 96, layers: int = 2, context: int = 192, seed: int 
     core = make_tokenizer("bytes", Counter(), [], 0)
     torch.manual_seed(seed)
     decoder = Decoder(Shape("llama", core.get_vocab_size(), context, width, layers, 4, 4, width // 4, 2 * width)).eval()
-    return Scorer(decoder, Vocabulary(core, begin=0, ends=[0]), context)
+    return Scorer(Loaded(decoder, Vocabulary(core, begin=0, ends=[0]), Path()))
 
 
 def taught(texts: Sequence[str], *, steps: int, seed: int = 0, rate: float = 4e-3) -> Scorer:
@@ -88,10 +89,9 @@ def taught(texts: Sequence[str], *, steps: int, seed: int = 0, rate: float = 4e-
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 20) * (1 - step / steps)
-        batch = laid(rng.sample(pairs, min(8, len(pairs))))
-        apart = Apart(batch["slots"], batch["back"], batch["sizes"])
-        logits = decoder.logits(decoder.read(batch["tokens"], batch["places"], mask=apart))
-        loss = functional.cross_entropy(logits.flatten(0, 1), batch["wanted"].flatten(), ignore_index=NOTHING)
+        batch = decoder.batch_of(rng.sample(pairs, min(8, len(pairs))))
+        learnt = batch["wanted"] != NOTHING
+        loss = functional.cross_entropy(decoder.logits_of({**batch, "learnt": learnt}), batch["wanted"][learnt])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -19,11 +19,11 @@ from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.hub_names import to_hub
 from honed.networks.decoders.loading import load_decoder
 from honed.networks.decoders.shape import Shape
-from honed.networks.decoders.written import texts_of
 from honed.networks.engine import NetworkPredictor
 from honed.tasks.contract import Problem
 from honed.tasks.registry import get_task
 from honed.tasks.text_generation.further import scorer_of
+from honed.tasks.text_generation.written import texts_of
 from honed.testing.tiny_decoders import tiny_decoder
 from honed.zoo.resolve import resolve
 from tests.decoder_files import scored_pieces, write_llama2c

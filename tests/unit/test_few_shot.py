@@ -17,7 +17,6 @@ from honed.generation.engine import open_reader
 from honed.generation.likelihood import Likelihood
 from honed.networks.decoders.layout import Layout
 from honed.networks.decoders.loading import load_decoder
-from honed.networks.decoders.writer import Writer
 from honed.shots.choice import Choice
 from honed.shots.examples import read_examples
 from honed.shots.few_shot import FewShot
@@ -28,6 +27,7 @@ from honed.shots.truth import Truth
 from honed.tasks.contract import Problem
 from honed.tasks.text_generation.baselines import NearestText
 from honed.tasks.text_generation.shown import ShownPredictor
+from honed.tasks.text_generation.writer import Writer
 from honed.testing.tiny_decoders import tiny_decoder, tiny_word_decoder
 
 TICKETS = [

@@ -10,10 +10,10 @@ import torch
 
 from honed.networks.decoders.foreign import ForeignDecoder
 from honed.networks.decoders.layout import Layout
-from honed.networks.decoders.writer import Writer, load_writer
 from honed.networks.lora import LowRank, merge, wrap
 from honed.tasks.contract import Problem
 from honed.tasks.registry import get_task
+from honed.tasks.text_generation.writer import Writer, load_writer
 from honed.testing.tiny_decoders import tiny_decoder
 from honed.training.loop import Plan, train
 

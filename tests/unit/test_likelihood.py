@@ -12,6 +12,8 @@ import torch
 
 from honed.checks.personal_data import is_kind, personal_parts
 from honed.data.documents import Piece
+from honed.generation.at_hand import continued
+from honed.generation.settings import Settings
 from honed.likelihood.bits import Text, bits_by_compression, bits_by_shares, fit_of_documents
 from honed.likelihood.contamination import auc, compared, edited, matched, min_k, overlap
 from honed.likelihood.exposure import exposure, exposures_told, mean_exposure
@@ -20,9 +22,8 @@ from honed.likelihood.memory import by_heart, look_at_memory
 from honed.likelihood.reading import read, stretches
 from honed.likelihood.scorer import Scorer, ends_in_bytes
 from honed.likelihood.secrets import leaks_of, look_at_secrets, secrets_in
-from honed.likelihood.tokens import Passage, score, windows_of
+from honed.likelihood.tokens import Passage, score
 from honed.likelihood.told import Heard, Told
-from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.loading import load_decoder
 from honed.testing.tiny_decoders import tiny_decoder
 from tests.taught import notes, taught, untaught
@@ -91,12 +92,11 @@ def test_long_texts_are_read_in_windows(kind: str, tmp_path: Path) -> None:
     while first < len(whole):
         tokens = torch.tensor([whole[max(0, end - 33) : end - 1]])
         with torch.inference_mode():
-            logits = loaded.network(tokens) if loaded.shape else loaded.network(tokens).logits
+            logits = loaded.network(tokens)
         logs = torch.log_softmax(logits[0].double(), dim=-1)[-(end - first) :]
         wanted += logs.gather(1, torch.tensor(whole[first:end])[:, None])[:, 0].tolist()
         first, end = end, min(len(whole), end + 16)
     np.testing.assert_allclose(found.logs, wanted, atol=2e-4)
-    assert windows_of(passage, 32, 16) == 4
     (cut,) = score(loaded.network, [Passage(whole[:50], whole[50:60])], 32)
     (plain,) = score(loaded.network, [Passage(whole[27:50], whole[50:60])], 32)
     np.testing.assert_allclose(cut.logs, plain.logs, atol=2e-4)  # what does not fit is lost at the beginning
@@ -133,8 +133,8 @@ def test_passages_by_heart_are_those_that_greedy_writing_gives(knower: Scorer, l
     tokens = knower.vocabulary.encode(learnt[0], special=False)
     passage = Passage([*knower.begin, *tokens[:60]], tokens[60:90])
     (found,) = knower.score([passage])
-    (written,) = continued(knower.network, [list(passage.before)], 30, [], knower.context)
-    same = [a == b for a, b in zip(written.tokens, passage.tokens, strict=True)]
+    (written,) = continued(knower.loaded, [passage.before], Settings(max_tokens=30, ignore_end=True))
+    same = [a == b for a, b in zip(written.ids, passage.tokens, strict=True)]
     assert found.likeliest.all() == all(same)
 
 
@@ -271,7 +271,7 @@ def test_long_text_is_read_spread_over_all_of_it() -> None:
 
 def test_pairs_are_cut_into_tokens_together(tmp_path: Path) -> None:
     loaded = load_decoder(tiny_decoder("gpt2", tmp_path / "gpt2"))
-    scorer = Scorer(loaded.network, loaded.vocabulary, loaded.context)
+    scorer = Scorer(loaded)
     encode = loaded.vocabulary.encode
     found = scorer.pair("The printer ", "is broken")
     assert (
@@ -291,7 +291,7 @@ def test_choices_are_weighed_as_by_hand(tmp_path: Path) -> None:
 
     folder = tiny_decoder("llama", tmp_path / "llama")
     loaded = load_decoder(folder)
-    scorer = Scorer(loaded.network, loaded.vocabulary, loaded.context)
+    scorer = Scorer(loaded)
     theirs, cut = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
     rng = random.Random(3)
     words = ["my", "printer", "router", "is", "broken", "again", "größe", "laptop", "12", "€"]
@@ -373,13 +373,18 @@ def test_a_model_that_learnt_stereotypes_leans_to_them() -> None:
 
 
 def test_drawn_texts_follow_the_model(knower: Scorer, learnt: list[str]) -> None:
-    from honed.likelihood.writing import written
-
     prompts = [[*knower.begin, *knower.vocabulary.encode(text, special=False)[:40]] for text in learnt[:3]]
-    plain = written(knower, prompts, 12)
+    plain = knower.written(prompts, 12)
     for prompt, tokens in zip(prompts, plain, strict=True):
-        assert tokens == continued(knower.network, [prompt], 12, knower.vocabulary.ends, knower.context)[0].tokens
-    assert written(knower, prompts, 12, seed=1) == written(knower, prompts, 12, seed=1)
+        whole = list(prompt)
+        while len(whole) < len(prompt) + 12:
+            with torch.inference_mode():
+                token = int(knower.network(torch.tensor([whole]))[0, -1].argmax())
+            if token in knower.vocabulary.ends:
+                break
+            whole.append(token)
+        assert tokens == whole[len(prompt) :]
+    assert knower.written(prompts, 12, seed=1) == knower.written(prompts, 12, seed=1)
 
 
 def test_planted_sentences_are_exposed_the_more_often_they_were_read() -> None:

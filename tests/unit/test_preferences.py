@@ -1,8 +1,7 @@
-"""Preference tuning: pairs as data, the loss by brute force, a reference that is the network without its adapters, and a run."""
+"""Preference tuning: pairs as data, the loss by brute force, and a run."""
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from pathlib import Path
@@ -17,12 +16,12 @@ from honed.data.read import read_table
 from honed.data.roles import answer_kind, infer_roles
 from honed.metrics import texts
 from honed.networks.decoders.layout import Layout
-from honed.networks.decoders.pairs import Pairs, preference_loss
-from honed.networks.decoders.writer import Writer
-from honed.networks.decoders.written import pack, width_of
-from honed.networks.lora import LowRank, without_adapters, wrap
+from honed.tasks.text_generation.pairs import Pairs
 from honed.tasks.text_generation.preferred import LikePreferred, NearerPreferred, Preferred, with_rejected
+from honed.tasks.text_generation.writer import Writer
+from honed.tasks.text_generation.written import pack, width_of
 from honed.testing.tiny_decoders import tiny_decoder, tiny_word_decoder
+from honed.training.preference_loss import preference_loss
 
 WORDS = [
     "my",
@@ -52,8 +51,7 @@ def alone(writer: Writer, prompt: list[int], text: str) -> float:
     """Log-probability of a text, token by token."""
     tokens, total = list(prompt), 0.0
     for token in writer.closed(text):
-        logits = (writer.backbone.model if writer.foreign else writer.backbone)(torch.tensor([tokens]))
-        logits = logits.logits if writer.foreign else logits
+        logits = writer.backbone(torch.tensor([tokens]))
         total += float(torch.log_softmax(logits[0, -1], -1)[token])
         tokens.append(token)
     return total
@@ -80,20 +78,6 @@ def test_the_loss_is_the_formula(kind: str, tmp_path: Path) -> None:
         margin = 0.3 * ((good - good_before) - (bad - bad_before))
         by_hand += math.log(1 + math.exp(-margin)) - 0.2 * good / len(row["texts"][0])
     assert float(loss) == pytest.approx(by_hand / 3, abs=2e-3)
-
-
-def test_the_reference_is_the_network_without_its_adapters() -> None:
-    torch.manual_seed(0)
-    network = torch.nn.Module()
-    network.backbone = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.Linear(6, 4))
-    before, rows = copy.deepcopy(network.backbone), torch.randn(3, 6)
-    wrap(network, everywhere=True)
-    for part in network.modules():
-        if isinstance(part, LowRank):
-            torch.nn.init.normal_(part.lora_b)
-    assert not torch.allclose(network.backbone(rows), before(rows))
-    with without_adapters(network):
-        assert torch.equal(network.backbone(rows), before(rows))
 
 
 def test_pairs_are_found_in_tables_and_in_chats(tmp_path: Path) -> None:

@@ -17,18 +17,19 @@ from honed.data.roles import answer_kind, infer_roles
 from honed.data.stream import open_batches
 from honed.data.table import Table
 from honed.errors import ZooError
+from honed.generation.at_hand import SLOTS, _parts, continued
+from honed.generation.settings import Settings
+from honed.generation.torch_reader import TorchReader
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.decoders.apart import Apart
 from honed.networks.decoders.chat import ChatTemplate
 from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.greedy import continued
 from honed.networks.decoders.layout import Layout
+from honed.networks.decoders.loading import load_decoder
 from honed.networks.decoders.rows import NOTHING, laid
 from honed.networks.decoders.shape import Shape, gpt2
 from honed.networks.decoders.vocabulary import vocabulary_in
-from honed.networks.decoders.writer import Writer, load_writer
-from honed.networks.decoders.written import ENDED, pack, texts_of, width_of
 from honed.tasks.contract import Problem
 from honed.tasks.registry import get_task
 from honed.tasks.text_generation.baselines import NearestText, UsualText
@@ -36,7 +37,9 @@ from honed.tasks.text_generation.decisions import decode, fit_decision
 from honed.tasks.text_generation.judging import TextJudging, wrong_numbers
 from honed.tasks.text_generation.scores import MeanLikeness, deciding
 from honed.tasks.text_generation.shown import ShownPredictor
-from honed.testing.tiny_decoders import tiny_word_decoder
+from honed.tasks.text_generation.writer import Writer, load_writer
+from honed.tasks.text_generation.written import ENDED, pack, texts_of, width_of
+from honed.testing.tiny_decoders import tiny_decoder, tiny_word_decoder
 
 PROBLEM = Problem("text-generation", "text", ("ticket",), "reply", (), "chrf", {"most_bytes": 40})
 
@@ -106,25 +109,60 @@ def test_texts_laid_end_to_end_learn_the_same_tokens(kind: str) -> None:
         torch.testing.assert_close(one, parameter.grad, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("window", [0, 3])
-def test_greedy_writing_is_that_of_reading_all_anew(window: int) -> None:
-    torch.manual_seed(3)
-    kind = "mistral" if window else "llama"
-    decoder = Decoder(Shape(kind, 20, 24, 16, 2, 4, 2, 4, 24, window=window, tied=False)).eval()
-    decoder.apply(
-        lambda part: torch.nn.init.normal_(part.weight, std=0.5) if isinstance(part, torch.nn.Linear) else None
-    )
-    prompts = [[1, 5, 6, 7], [2], [3, 3, 8]]
-    found = continued(decoder, prompts, 9, [0], 24)
+@pytest.mark.parametrize("together", [0, 900])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "opt", "gpt_neo", "gpt_neox", "gptj", "gemma"])
+def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(
+    kind: str, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; prompts read one after
+    another or, as on a graphics card, in one pass; weights go on learning."""
+    if together:
+        made = TorchReader.__init__
+
+        def init(self: TorchReader, *given: object) -> None:
+            made(self, *given)  # type: ignore[arg-type]
+            self.together = together
+
+        monkeypatch.setattr(TorchReader, "__init__", init)
+    loaded = load_decoder(tiny_decoder(kind, tmp_path / kind))
+    loaded.network.train()
+    rng = np.random.default_rng(3)
+    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(1, 40, SLOTS["cpu"] + 9)]
+    prompts[9] = [*prompts[8], 5, 6]
+    prompts[4] = rng.integers(2, 300, loaded.context - 3).tolist()
+    done: list[int] = []
+    found = continued(loaded, prompts, Settings(max_tokens=9, logprobs=0), advance=done.append)
+    assert sum(done) == len(prompts) and loaded.network.training
+    loaded.network.eval()
+    ends, lengths = loaded.vocabulary.ends, set()
     for prompt, one in zip(prompts, found, strict=True):
-        tokens, wanted = list(prompt), []
-        while len(wanted) < 9:
-            token = int(decoder(torch.tensor([tokens]))[0, -1].argmax())
-            if token == 0:
-                break
-            wanted.append(token)
-            tokens.append(token)
-        assert one.tokens == wanted and one.ended == (len(wanted) < 9)
+        tokens, wanted, logs, ended = list(prompt), [], [], False
+        while len(wanted) < 9 and len(tokens) < loaded.context and not ended:
+            with torch.inference_mode():
+                spread = torch.log_softmax(loaded.network(torch.tensor([tokens]))[0, -1], dim=-1)
+            token = int(spread.argmax())
+            logs.append(float(spread[token]))
+            ended = token in ends
+            if not ended:
+                wanted.append(token)
+                tokens.append(token)
+        lengths.add(len(wanted))
+        assert one.ids == wanted and (one.finish == "stop") == ended
+        assert one.sure == pytest.approx(sum(logs) / len(logs), abs=1e-4)
+    assert len(lengths) > 1
+
+
+def test_long_texts_are_written_by_themselves_and_fewer_at_a_time() -> None:
+    parts = list(_parts([5, 900, 7, 1000, 400, 6, 5], 4, 1000))
+    assert parts == [([3, 1], 1), ([4], 2), ([2, 5, 0, 6], 4)]
+    assert list(_parts([5, 7, 6], 4, 1000)) == [([1, 2, 0], 4)] and not list(_parts([], 4, 1000))
+
+
+def test_drawn_texts_have_seeds_of_their_own(tmp_path: Path) -> None:
+    loaded = load_decoder(tiny_decoder("llama", tmp_path / "llama"))
+    wanted = Settings(max_tokens=8, temperature=1.0, seed=5, ignore_end=True)
+    found = [[one.ids for one in continued(loaded, [[0]] * 3, wanted)] for _ in range(2)]
+    assert found[0] == found[1] and len({tuple(ids) for ids in found[0]}) == 3
 
 
 @pytest.fixture(scope="module")

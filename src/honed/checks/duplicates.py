@@ -96,8 +96,8 @@ def _quoted(texts: pa.ChunkedArray, rows: Array) -> tuple[str, ...]:
 
 
 def check_conflicts(table: Table, columns: tuple[str, ...], targets: Array) -> list[Finding]:
-    """D120: the same text with different labels (texts compared without case and punctuation)."""
-    if targets.dtype.kind == "f":
+    """D120: the same text with different labels (texts compared without case and punctuation); numbers and texts are no labels."""
+    if targets.dtype.kind in "fO":
         return []
     from honed.checks.shingles import normalised
 

@@ -36,6 +36,28 @@ class Asked:
         return bool(given) or is_address(model)
 
 
+def engine_settings(model: str, engine: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What ``--engine`` says of a decoder that is asked with examples.
+
+    Raises
+    ------
+    ConfigError [C012], GenerationError [G001]
+        A model at an address computes elsewhere; nothing of this name writes.
+    """
+    from honed.engines.kinds import DEFAULT
+    from honed.generation.kinds import engine_for_texts
+    from honed.shots.opening import is_address
+
+    if engine == DEFAULT:
+        return {}
+    if is_address(model):
+        raise ConfigError(
+            "C012", "--engine does not go with an address: what computes there is not ours to say.", "Leave it away."
+        )
+    name, weights = engine_for_texts(engine, settings.get("weights", "float32"))
+    return {"engine": name, "weights": weights}
+
+
 def answer(
     model: str, data: str | None, text: list[str] | None, out: str, format: str | None, keep: str, asked: Asked
 ) -> None:

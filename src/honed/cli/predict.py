@@ -79,8 +79,7 @@ def predict(
     settings |= {name: value for name, value in given.items() if value is not None}
     asked = few_shot.Asked(examples, target, label or [], schema, settings, show_prompt, allow_remote, beside)
     if asked.wanted(model):
-        if engine != "torch-fp32":
-            raise ConfigError("C012", "--engine does not go with --examples.", "Use --set weights=int8, or auto.")
+        asked.settings |= few_shot.engine_settings(model, engine, asked.settings)
         few_shot.answer(model, data, text, out, format, keep, asked)
         return
     loaded = _loaded(model, engine)

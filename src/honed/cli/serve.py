@@ -18,7 +18,7 @@ def serve(
     bundles: Annotated[list[str], typer.Argument(help="Packaged models (runs/NAME/model) or decoders (folder, GGUF).", show_default=False)],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is reached from elsewhere.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
-    engine: Annotated[str, typer.Option(help="What computes the answers; auto takes the fastest that agrees.")] = "torch-fp32",
+    engine: Annotated[str, typer.Option(help="What computes: a name of `honed engines`, or auto for the fastest.")] = "torch-fp32",
     keys: Annotated[Path | None, typer.Option(help="File of API keys; make one with: honed key NAME.")] = None,
     require_signature: Annotated[Path | None, typer.Option(help="Public key that must have signed every model.")] = None,
     allow_unfit: Annotated[str, typer.Option(help='Reason to serve a model whose verdict is "do not ship".')] = "",
@@ -35,7 +35,7 @@ def serve(
     slots: Annotated[int, typer.Option(help="Texts that a model writes at a time.", min=1)] = 16,
     queue_texts: Annotated[int, typer.Option(help="Most texts that wait for their turn; more are answered with 429.", min=0)] = 256,
     write_s: Annotated[float, typer.Option(help="Longest time for a written text, in seconds.")] = 300.0,
-    weights: Annotated[str, typer.Option(help="How texts are computed: float32, int8, int4 or auto.")] = "float32",
+    weights: Annotated[str, typer.Option(help="How texts are computed: float32, bfloat16, int8, int4 or auto.")] = "float32",
 ) -> None:  # fmt: skip
     """Serve packaged models over HTTP, with a page to try them. Nothing leaves this machine."""
     from honed.serving.settings import Limits

@@ -11,7 +11,7 @@ from typing import Any
 
 from honed.resources import cpu_count
 
-PACKAGES = ("honed", "torch", "onnx", "onnxscript", "onnxruntime", "openvino")
+PACKAGES = ("honed", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "vllm")
 
 
 def cpu_name() -> str:

@@ -24,7 +24,7 @@ class Kind:
     name, title : str
         ``"onnx-int8"`` and what a reader who has never heard of it is told.
     runtime : str
-        ``"torch"``, ``"onnx"`` or ``"openvino"``.
+        ``"torch"``, ``"onnx"``, ``"openvino"`` or ``"vllm"``.
     number_format : str
         ``"fp32"``, ``"bf16"`` or ``"int8"``.
     tolerance : float
@@ -57,10 +57,12 @@ KINDS = {
         Kind("openvino-fp32", "OpenVINO, full precision", "openvino", "fp32", FP32_TOLERANCE),
         Kind("openvino-bf16", "OpenVINO, half precision", "openvino", "bf16", 0.1),
         Kind("openvino-int8", "OpenVINO, weights of 8 bits", "openvino", "int8", 0.3),
+        Kind("vllm", "vLLM, for models that write", "vllm", "fp32", FP32_TOLERANCE),
     )
 }
 _PACKAGES = {"torch": ("torch",), "onnx": ("onnxruntime", "onnx", "onnxscript"),
-             "openvino": ("openvino", "onnx", "onnxscript")}  # fmt: skip
+             "openvino": ("openvino", "onnx", "onnxscript"), "vllm": ("vllm",)}  # fmt: skip
+_EXTRAS = ("openvino", "vllm")
 _IMPORTED_AS = {"pillow": "PIL"}
 
 
@@ -81,7 +83,7 @@ def missing(kind: Kind) -> str:
     """Why the engine cannot run on this machine, or "" where it can."""
     absent = [package for package in _PACKAGES[kind.runtime] if not installed(package)]
     if absent:
-        extra = ': pip install "honed[openvino]"' if absent[0] == "openvino" else ""
+        extra = f': pip install "honed[{absent[0]}]"' if absent[0] in _EXTRAS else ""
         return f"the package {absent[0]} is not installed{extra}"
     if kind.number_format == "bf16":
         from honed.networks.devices import best_device

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from honed.engines.host import cache_folder, digest_of
-from honed.engines.kinds import DEFAULT, OWN, Kind, kind_of, missing
-from honed.errors import BundleError, HonedError, RunError
+from honed.engines.kinds import DEFAULT, KINDS, OWN, Kind, kind_of, missing
+from honed.engines.writing import SLOTS, writes, writing_predictor
+from honed.errors import BundleError, GenerationError, HonedError, RunError
 from honed.files import whole_folder
 from honed.model import Model
 from honed.tasks.contract import Input, Predictor
@@ -31,18 +32,18 @@ def engine_of(predictor: Predictor) -> str:
     return str(getattr(predictor, "engine", OWN))
 
 
-def with_engine(model: Model, name: str) -> Model:
-    """The same model on another engine.
+def with_engine(model: Model, name: str, *, slots: int | None = None) -> Model:
+    """The same model on another engine; ``slots`` says how many texts are written at a time, where it writes any.
 
     Raises
     ------
     BundleError [B030, B031, B032]
         No such engine, it cannot run here, or the network cannot be written for it.
     """
-    return dataclasses.replace(model, predictor=predictor_for(model, name))
+    return dataclasses.replace(model, predictor=predictor_for(model, name, slots=slots))
 
 
-def predictor_for(model: Model, name: str) -> Predictor:
+def predictor_for(model: Model, name: str, *, slots: int | None = None) -> Predictor:
     """A predictor of the model on the engine; see :func:`with_engine`."""
     if not is_network(model.predictor):
         if name in (OWN, DEFAULT):
@@ -50,16 +51,29 @@ def predictor_for(model: Model, name: str) -> Predictor:
         kind_of(name)
         seen = f'"{model.name}" is no neural network, so the engine "{name}" cannot run it.'
         raise BundleError("B031", seen, f'Leave --engine out: it runs on its own engine ("{OWN}"), which is fast.')
-    kind = kind_of(name)
-    reason = missing(kind)
+    kind, network = kind_of(name), model.predictor.network  # type: ignore[attr-defined]
+    reason = "" if _computes(network, kind) else "it does not compute this kind of network"
+    reason = reason or missing(kind)
     if reason:
-        raise BundleError("B031", f'The engine "{name}" is not available: {reason}.', f"Use {DEFAULT}, or install it.")
-    network = model.predictor.network  # type: ignore[attr-defined]
-    only = getattr(network, "engines", None)
-    if only is not None and name not in only:
-        seen = f'The engine "{name}" does not compute this kind of network.'
-        raise BundleError("B031", seen, f"Engines for it: {', '.join(only)}.")
+        others = ", ".join(one.name for one in KINDS.values() if _computes(network, one))
+        seen = f'The engine "{name}" is not available: {reason}.'
+        raise BundleError("B031", seen, f"Use {DEFAULT}, or install it. Engines for this network: {others}.")
+    if writes(network) and name != DEFAULT:
+        return _by_writing(model, network, kind, slots)
     return _by_torch(model, network, kind) if kind.runtime == "torch" else _from_file(model, network, kind)
+
+
+def _computes(network: Any, kind: Kind) -> bool:
+    only = getattr(network, "engines", None)
+    return kind.name in only if only is not None else kind.runtime != "vllm"
+
+
+def _by_writing(model: Model, network: Any, kind: Kind, slots: int | None) -> Predictor:
+    try:
+        return writing_predictor(model, network, kind, slots or SLOTS)
+    except GenerationError as error:
+        seen = f'The engine "{kind.name}" is not available: {error.seen}'
+        raise BundleError("B031", seen, f"Use {DEFAULT}. {error.remedy}") from error
 
 
 def _by_torch(model: Model, network: Any, kind: Kind) -> Predictor:

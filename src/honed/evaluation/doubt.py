@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from honed.evaluation.figures import estimate
 from honed.evaluation.results import AbstentionResult, Estimate, ForgettingResult
 from honed.metrics.intervals import bootstrap_interval, wilson
 from honed.model import Model
+from honed.networks.engine import NetworkPredictor
 from honed.tasks.contract import Array, Predictions
 
 
@@ -44,16 +46,16 @@ def _share(marked: Array) -> Estimate:
     return estimate(wilson(int(marked.sum()), len(marked)))
 
 
-def forgetting(model: Model, base_embed: Any) -> ForgettingResult | None:
+def forgetting(model: Model, base: Callable[[], Any] | None) -> ForgettingResult | None:
     """How alike the model finds ordinary inputs, against its base: linear CKA (Kornblith et al., 2019).
 
-    ``base_embed`` maps inputs to vectors by the base as it came; None where there is none.
+    ``base`` gives a network like the model's on the base as it came; None where there is none.
     """
     embed = getattr(model.predictor, "embed", None)
     rows = model.task.medium.general(len(model.problem.inputs))
-    if embed is None or base_embed is None or not rows:
+    if embed is None or base is None or not rows:
         return None
-    similarity = linear_cka(np.asarray(embed(rows)), np.asarray(base_embed(rows)))
+    similarity = linear_cka(np.asarray(embed(rows)), np.asarray(NetworkPredictor(base()).embed(rows)))
     word = "kept nearly all" if similarity > 0.9 else "kept most" if similarity > 0.6 else "lost much"
     return ForgettingResult(
         similarity, None, None, f"The encoder {word} of what it knew about {model.task.medium.general_words}."

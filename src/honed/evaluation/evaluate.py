@@ -37,7 +37,7 @@ class Background:
     """What the run that made the model knows and an evaluation can use.
 
     ``seen`` are hashes and ``near`` sketches of the inputs the model was fitted on, ``trivial`` the names of baselines
-    that every model must beat, ``base_embed`` maps inputs to vectors by the base as it came.
+    that every model must beat, ``base`` gives a network like the model's on the base as it came.
     """
 
     held_out: bool = True
@@ -48,8 +48,7 @@ class Background:
     validation: Estimate | None = None
     seen: frozenset[int] = frozenset()
     near: Array | None = None
-    base_embed: Callable[[Sequence[Input]], Array] | None = None
-    base_network: Callable[[], Any] | None = None
+    base: Callable[[], Any] | None = None
     findings: Sequence[Finding] = ()
 
 
@@ -205,7 +204,7 @@ def _assemble(
         robustness=edits,
         slices=parts,
         abstention=abstention,
-        forgetting=doubt.forgetting(model, background.base_embed),
+        forgetting=doubt.forgetting(model, background.base),
         worst_errors=errors.worst_errors(model, inputs, truth, answers),
         scatter=_scatter(truth, predicted, seed) if truth.dtype.kind == "f" else [],
         details=[*model.task.judging.details(truth, predicted, model.problem, seed), *look.details],
@@ -219,7 +218,7 @@ def _further(model: Model, inputs: list[Input], truth: Array, answers: Any, back
     learnt = background.train_targets if background.train_targets is not None else ()
     asked = Asked(
         model.predictor, model.problem, model.decision, inputs, truth, answers, background.train_inputs, learnt,
-        background.base_network, model.answers, seed,
+        background.base, model.answers, seed,
     )  # fmt: skip
     return model.task.further(asked)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from honed.networks.decoders.loading import Loaded
+from honed.networks.decoders.unread import Unread
 
 Message = dict[str, str]
 
@@ -58,9 +59,15 @@ class Manner:
 
 
 class Asking(Protocol):
-    """A model that writes, and how it is asked."""
+    """A model that writes, and how it is asked.
 
-    loaded: Loaded
+    Parameters
+    ----------
+    loaded : Loaded or Unread
+        What writes, for an engine.
+    """
+
+    loaded: Loaded | Unread
 
     @property
     def manner(self) -> Manner:
@@ -78,10 +85,10 @@ class PlainAsking:
 
     Parameters
     ----------
-    loaded : Loaded
+    loaded : Loaded or Unread
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded | Unread) -> None:
         self.loaded = loaded
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -142,9 +143,10 @@ def log_softmax(logits: Logits) -> Floats:
 
 def log_shares(logits: Logits, token: int, n: int) -> tuple[float, tuple[tuple[int, float], ...]]:
     """Logarithm of the probability of a token, and of the ``n`` likeliest ones."""
-    wide = log_softmax(logits)
     if not n:
-        return float(wide[token]), ()
+        most = logits.max()
+        return float(logits[token] - most) - math.log(np.exp(logits - most).sum(dtype=np.float64)), ()
+    wide = log_softmax(logits)
     n = min(n, len(wide))
     best = np.sort(np.argpartition(-wide, n - 1)[:n])
     best = best[np.argsort(-wide[best], kind="stable")]

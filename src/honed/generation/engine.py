@@ -5,17 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from honed.errors import GenerationError
+from honed.generation.kinds import READERS, WEIGHTS, check_engine, check_weights
 from honed.generation.reader import Reader
 from honed.networks.decoders.loading import Loaded
-
-ENGINES = ("auto", "onnx", "torch", "transformers")
-WEIGHTS = {
-    "float32": ("onnx", "torch", "transformers"),
-    "bfloat16": ("torch", "transformers"),
-    "int8": ("onnx",),
-    "int4": ("onnx",),
-}
-"""Which engines compute with which weights."""
 
 
 def open_reader(
@@ -33,10 +25,8 @@ def open_reader(
     GenerationError [G001, G006]
         Unknown engine or weights; an engine that cannot compute this model.
     """
-    if engine not in ENGINES:
-        raise GenerationError("G001", f"engine is {engine!r}.", f"Use one of {', '.join(ENGINES)}.")
-    if weights not in WEIGHTS:
-        raise GenerationError("G001", f"weights is {weights!r}.", f"Use one of {', '.join(WEIGHTS)}.")
+    check_engine(engine, READERS)
+    check_weights(weights)
     name = _possible(loaded, weights) if engine == "auto" else engine
     if name not in WEIGHTS[weights] or (name == "transformers") != (loaded.shape is None):
         own = (

@@ -65,7 +65,7 @@ class Forms:
         import_library()
         from llguidance import LLMatcher
 
-        schema = "" if settings.json_schema is None else json.dumps(settings.json_schema, sort_keys=True)
+        schema = "" if settings.json_schema is None else json.dumps(settings.json_schema)
         return Form(LLMatcher(self._reading(), self._grammar(settings.regex, schema)))
 
     def _checked(self, regex: str, schema: str) -> str:

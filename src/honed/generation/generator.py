@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from honed.errors import GenerationError
 from honed.generation.beginnings import FEWEST, Beginnings
 from honed.generation.choosing import adjusted, chosen, log_shares
 from honed.generation.engine import open_reader
-from honed.generation.forms import Forms
 from honed.generation.reader import Logits
 from honed.generation.row import Row, shared
-from honed.generation.settings import Completion, Request, Settings, Token
+from honed.generation.stepped import Stepped
 from honed.generation.weights import best_weights
 from honed.networks.decoders.loading import Loaded
 
@@ -25,11 +19,11 @@ GUESSING_ROWS = 4
 """With more texts at a time no tokens are guessed: reading them together gains more."""
 
 
-class Generator:
-    """Continues texts, many at a time.
+class Generator(Stepped):
+    """Continues texts, many at a time; see :class:`~honed.generation.text_engine.TextEngine`.
 
     ``generate`` answers a list of prompts. A server calls ``submit`` from any thread and lets one thread ``step`` (or
-    ``drive``); a :class:`Stream` gives tokens as they come and can be cancelled.
+    ``drive``); a :class:`~honed.generation.stream.Stream` gives tokens as they come and can be cancelled.
 
     Parameters
     ----------
@@ -54,134 +48,41 @@ class Generator:
         self, loaded: Loaded, *, slots: int = 16, context: int | None = None, chunk: int = 512, engine: str = "auto",
         weights: str = "float32", kept_mib: float = 64.0, threads: int | None = None,
     ) -> None:  # fmt: skip
-        self.vocabulary = loaded.vocabulary
         if weights == "auto":
             weights = best_weights(loaded, engine, threads)
         self.reader = open_reader(loaded, slots, context, engine, weights, threads)
+        super().__init__(loaded.vocabulary, self.reader.n_tokens, self.reader.context)
+        self.name = self.reader.name
         self._chunk = max(1, chunk)
-        self._forms = Forms(loaded.vocabulary, self.reader.n_tokens)
         self._beginnings = Beginnings(int(kept_mib * 2**20))
-        self._waiting: deque[Row] = deque()
         self._rows: list[Row] = []
         self._partial: Row | None = None
         self._next = np.zeros(slots, np.int64)
         self._places = np.zeros(slots, np.int64)
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._stepping = False
-        self._driver: int | None = None
 
-    @property
-    def n_running(self) -> int:
-        """Texts that hold a slot."""
-        return len(self._rows) + (self._partial is not None)
+    def _held(self) -> list[Row]:
+        return self._rows if self._partial is None else [*self._rows, self._partial]
 
-    @property
-    def n_waiting(self) -> int:
-        """Requests that wait for a slot."""
-        return len(self._waiting)
+    def _once(self) -> None:
+        """Read a piece of waiting prompts and write one token of every running text."""
+        self._admit()
+        if self._rows:
+            self._advance()
+        for slot in reversed(range(len(self._rows))):  # those that a callback cancelled
+            if self._rows[slot].finish is not None:
+                self._remove(slot)
 
-    def submit(self, request: Request) -> Stream:
-        """Take a request; it begins at the next step with a free slot.
+    def _release(self, row: Row) -> None:
+        """Free the slot of a request that has ended."""
+        if row is self._partial:
+            self._partial = None
+        elif row in self._rows:
+            self._remove(self._rows.index(row))
 
-        Raises
-        ------
-        GenerationError [G002, G003, G004, G005]
-            The prompt is too long, empty or no tokens of this model; the wanted form cannot be used.
-        """
-        row = self._row(request)
-        with self._work:
-            self._waiting.append(row)
-            self._work.notify()
-        return Stream(self, row)
-
-    def check_form(self, settings: Settings) -> None:
-        """Make ready the form that an answer is to have, in a thread that holds nobody up; what it takes is kept for :meth:`submit`.
-
-        Raises
-        ------
-        GenerationError [G004, G005]
-        """
-        if settings.constrained:
-            self._forms.form(settings)
-
-    def generate(self, prompts: Sequence[str | Sequence[int]], settings: Settings | None = None) -> list[Completion]:
-        """Answers to all prompts, in their order. Raises GenerationError as :meth:`submit`."""
-        streams = [self.submit(Request(prompt, settings or Settings())) for prompt in prompts]
-        return [stream.result() for stream in streams]
-
-    def step(self) -> bool:
-        """Read a piece of waiting prompts and write one token of every running text; False where nothing is left to do."""
-        with self._lock:
-            self._stepping = True
-            try:
-                self._admit()
-                if self._rows:
-                    self._advance()
-                for slot in reversed(range(len(self._rows))):  # those that a callback cancelled
-                    if self._rows[slot].finish is not None:
-                        self._remove(slot)
-            except Exception as error:
-                self._fail(error)
-                raise
-            finally:
-                self._stepping = False
-            return bool(self._rows or self._waiting or self._partial)
-
-    def drive(self, stop: threading.Event) -> None:
-        """Step as long as there is work and wait where there is none, until told to stop; for a thread of a server.
-
-        An error in a step reaches everyone who waits, and the driving goes on.
-        """
-        self._driver = threading.get_ident()
-        try:
-            while not stop.is_set():
-                with suppress(Exception):
-                    if self.step():
-                        continue
-                if not stop.is_set():
-                    with self._work:
-                        if not (self._waiting or self._rows):
-                            self._work.wait(timeout=0.1)
-        finally:
-            self._driver = None
-
-    def _fail(self, error: Exception) -> None:
-        """Tell everyone who waits; the slots are empty afterwards."""
-        for row in (*self._rows, *self._waiting, *([self._partial] if self._partial else [])):
-            row.fail(error)
+    def _clear(self) -> None:
+        """The slots are empty afterwards."""
         self._rows.clear()
-        self._waiting.clear()
         self._partial = None
-
-    def cancel(self, row: Row) -> None:
-        """End a request; its slot is free when this returns (inside a callback: when the step ends)."""
-        with self._lock:
-            if row.finish is not None:
-                return
-            row.end("cancelled")
-            if self._stepping:
-                return
-            if row in self._waiting:
-                self._waiting.remove(row)
-            elif row is self._partial:
-                self._partial = None
-            elif row in self._rows:
-                self._remove(self._rows.index(row))
-
-    def _row(self, request: Request) -> Row:
-        prompt, reader = request.prompt, self.reader
-        ids = self.vocabulary.encode(prompt) if isinstance(prompt, str) else list(prompt)
-        if not ids or min(ids) < 0 or max(ids) >= reader.n_tokens:
-            seen = f"A token of the prompt is not from 0 to {reader.n_tokens - 1}." if ids else "The prompt is empty."
-            raise GenerationError("G003", seen, "Give a text, or tokens of this model.")
-        if len(ids) >= reader.context:
-            seen = f"The prompt has {len(ids):,} tokens; with the answer at most {reader.context:,} fit."
-            raise GenerationError("G002", seen, "Shorten the prompt.")
-        if max(request.settings.logit_bias, default=0) >= reader.n_tokens:
-            raise GenerationError("G003", "logit_bias names a token that this model does not have.", "Check the ids.")
-        form = self._forms.form(request.settings) if request.settings.constrained else None
-        return Row(request, ids, self.vocabulary, reader.context - len(ids), form)
 
     def _admit(self) -> None:
         """Read prompts, the first that came first, up to a chunk of tokens; whole ones get their first token."""
@@ -189,6 +90,9 @@ class Generator:
         while left > 0:
             if self._partial is not None and self._partial.finish is not None:
                 self._partial = None
+            if self._partial is None and self.reader.together and (read := self._read_together(left)):
+                left -= read
+                continue
             row = self._partial or self._begun()
             if row is None:
                 return
@@ -204,6 +108,28 @@ class Generator:
             self._places[slot] = row.done
             self._write(logits, [row], slot)
 
+    def _read_together(self, left: int) -> int:
+        """Read several whole prompts of which nothing is known in one pass; gives how many tokens that were, 0 where it is one at most."""
+        rows, longest, first = list[Row](), 0, len(self._rows)
+        while self._waiting and first + len(rows) < self.reader.slots:
+            row = self._waiting[0]
+            longer = max(longest, row.n_prompt)
+            fits = (len(rows) + 1) * longer <= min(left, self.reader.together)
+            if row.finish is not None or not fits or self._known(row)[0] >= FEWEST:
+                break
+            longest = longer
+            rows.append(self._waiting.popleft())
+        if len(rows) < 2:
+            self._waiting.extendleft(rows)
+            return 0
+        logits = self.reader.read_together(first, [row.ids for row in rows])
+        for row in rows:
+            row.done = row.n_prompt
+        self._rows += rows
+        self._places[first : first + len(rows)] = [row.done for row in rows]
+        self._write(logits, rows, first)
+        return longest * len(rows)
+
     def _begun(self) -> Row | None:
         """The next waiting row, with what is known of its beginning put into the next slot."""
         while self._waiting and self._waiting[0].finish is not None:
@@ -216,21 +142,24 @@ class Generator:
         return row
 
     def _reuse(self, row: Row, slot: int) -> None:
-        most = row.n_prompt - 1
+        n, live, kept = self._known(row)
+        if n < FEWEST:
+            return
+        if live is not None:
+            self.reader.copy(live, slot, n)
+        else:
+            self.reader.restore(slot, kept, n)
+        row.done = row.reused = n
+
+    def _known(self, row: Row) -> tuple[int, int | None, Any]:
+        """Tokens of its beginning that were read before; the slot that holds them, or what was kept of them."""
         kept_n, kept = self._beginnings.find(row.ids) if len(self._beginnings) else (0, None)
         best, live_n = 0, 0
         for place, other in enumerate(self._rows):
             n = min(shared(row.ids, other.ids), other.done)
             if n > live_n:
                 best, live_n = place, n
-        n = min(max(kept_n, live_n), most)
-        if n < FEWEST:
-            return
-        if live_n >= kept_n:
-            self.reader.copy(best, slot, n)
-        else:
-            self.reader.restore(slot, kept, n)
-        row.done = row.reused = n
+        return min(max(kept_n, live_n), row.n_prompt - 1), best if live_n >= kept_n else None, kept
 
     def _advance(self) -> None:
         rows = self._rows
@@ -239,27 +168,38 @@ class Generator:
                 return
             rows = self._rows
         n = len(rows)
-        logits = self.reader.step(self._next[:n], self._places[:n])
+        given = self._next[:n], self._places[:n]
+        if self.reader.chooses and all(row.likeliest for row in rows):
+            ids, logs = (one.tolist() for one in self.reader.likeliest(*given))
+            self._went_on(rows)
+            ended = [row.take(token, log if row.raw else None) for row, token, log in zip(rows, ids, logs, strict=True)]
+            self._put(0, ids, ended)
+        else:
+            logits = self.reader.step(*given)
+            self._went_on(rows)
+            self._write(logits, rows, 0)
+
+    def _went_on(self, rows: list[Row]) -> None:
         for row in rows:
             row.done += 1
-        self._places[:n] += 1
-        self._write(logits, rows, 0)
+        self._places[: len(rows)] += 1
 
     def _write(self, logits: Logits, rows: list[Row], first: int) -> None:
         """Choose the next token of rows that stand in slots from ``first`` on, and take out those that end."""
         if all(row.plain for row in rows):
             ids: list[int] = logits.argmax(axis=1).tolist()
-            ended = [place for place, (row, token) in enumerate(zip(rows, ids, strict=True)) if row.take(token)]
+            ended = [row.take(token) for row, token in zip(rows, ids, strict=True)]
         else:
             ids = chosen(adjusted(logits, rows), rows)
-            ended = [
-                place
-                for place, (row, token) in enumerate(zip(rows, ids, strict=True))
-                if _taken(row, token, logits[place])
-            ]
-        self._next[first : first + len(rows)] = ids
-        for place in reversed(ended):
-            self._remove(first + place)
+            ended = [_taken(row, token, one) for row, token, one in zip(rows, ids, logits, strict=True)]
+        self._put(first, ids, ended)
+
+    def _put(self, first: int, ids: list[int], ended: list[bool]) -> None:
+        """Tokens that come next in slots from ``first`` on; those that ended are taken out."""
+        self._next[first : first + len(ids)] = ids
+        for place in reversed(range(len(ended))):
+            if ended[place]:
+                self._remove(first + place)
 
     def _advance_guessing(self) -> bool:
         """One pass for each row over guessed tokens, as far as they are what the model writes; False where none were guessed."""
@@ -309,55 +249,3 @@ def _taken(row: Row, token: int, logits: Any) -> bool:
     if row.raw:
         return row.take(token, *log_shares(logits, token, row.settings.logprobs or 0))
     return row.take(token)
-
-
-class Stream:
-    """The answer to one request, token by token.
-
-    Iterating steps the generator where no other thread drives it.
-    """
-
-    def __init__(self, generator: Generator, row: Row) -> None:
-        self._generator, self._row = generator, row
-
-    def __iter__(self) -> Iterator[Token]:
-        """Tokens as they come, each once; one with the id -1 shows text that was held back until the end.
-
-        Raises
-        ------
-        Exception
-            What went wrong while the answer was written, or in its callback.
-        """
-        while True:
-            self._until_ready()
-            if self._row.finish is not None and self._row.ready.empty():
-                return
-            token = self._row.ready.get()
-            if token is None:
-                if self._row.error is not None:
-                    raise self._row.error
-                return
-            yield token
-
-    def _until_ready(self) -> None:
-        row, generator = self._row, self._generator
-        while row.ready.empty() and row.finish is None and generator._driver in (None, threading.get_ident()):
-            generator.step()
-
-    @property
-    def finished(self) -> bool:
-        """True once no more tokens come."""
-        return self._row.finish is not None
-
-    def result(self) -> Completion:
-        """Wait for the end and give the whole answer."""
-        if self._row.finish is None:
-            for _ in self:
-                pass
-        if self._row.error is not None:
-            raise self._row.error
-        return self._row.completion()
-
-    def cancel(self) -> None:
-        """End it; its slot is freed at once."""
-        self._generator.cancel(self._row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,13 @@ from honed.generation.reader import Logits, Reader
 from honed.generation.row import shared
 
 Tokens = Sequence[int]
+
+
+class Scores(Protocol):
+    """What tells how likely texts are."""
+
+    def after(self, prompt: Tokens, continuations: Sequence[Tokens]) -> NDArray[np.float64]:
+        """Natural logarithm of the probability of each continuation, (n,); none may be empty, nor the prompt."""
 
 
 class Likelihood:

@@ -38,6 +38,7 @@ class OnnxReader:
 
     name = "onnx"
     keeps = rewinds = True
+    chooses, together = False, 0
 
     def __init__(
         self,
@@ -72,6 +73,14 @@ class OnnxReader:
         given["mask"][:, 0, 0] = self._hidden(places[:, None])
         self._sessions[0].run_with_iobinding(binding)
         return given["logits"]
+
+    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
+        """Logits lie in memory here, where whoever asks finds the likeliest as fast."""
+        raise NotImplementedError
+
+    def read_together(self, slot: int, texts: Sequence[Sequence[int]]) -> Logits:
+        """Prompts are read one after another."""
+        raise NotImplementedError
 
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
         """Tokens of one slot from a place on."""

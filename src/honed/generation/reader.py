@@ -24,6 +24,10 @@ class Reader(Protocol):
         Keys and values of a slot can be copied, so that shared beginnings are read once.
     rewinds : bool
         Tokens may be read again from an earlier place.
+    chooses : bool
+        It finds the likeliest tokens itself.
+    together : int
+        Tokens of prompts that are better read in one pass, padding included; 0 where one prompt after another is.
     """
 
     name: str
@@ -32,9 +36,17 @@ class Reader(Protocol):
     slots: int
     keeps: bool
     rewinds: bool
+    chooses: bool
+    together: int
 
     def step(self, tokens: Ids, places: Ids) -> Logits:
         """One more token in each of the first n slots, at its place; logits (n, tokens), valid until the next call."""
+
+    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
+        """As :meth:`step`: only the likeliest token after each (n,), and the logarithm of its probability (n,)."""
+
+    def read_together(self, slot: int, texts: Sequence[Sequence[int]]) -> Logits:
+        """Whole texts into the slots from one on; logits after the last token of each (n, tokens)."""
 
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
         """Tokens of one slot from a place on; logits after the last (1, tokens), or after every one (t, tokens)."""

@@ -41,11 +41,14 @@ class Row:
         self.n_prompt, self.done, self.reused = len(self.ids), 0, 0
         self.limit = self.n_prompt + min(self.settings.max_tokens, room)
         self.tokens: list[Token] = []
+        self.end_logprob: float | None = None
         self.finish: Finish | None = None
         self.error: Exception | None = None
         self.ready: SimpleQueue[Token | None] = SimpleQueue()
         self.plain = self.settings.plain
         self.raw = self.settings.logprobs is not None
+        one = self.settings.logprobs in (None, 0)
+        self.likeliest = one and self.settings.temperature == 0 and not self.settings.adjusts and form is None
         self.seed = secrets.randbits(32) if self.settings.seed is None else self.settings.seed
         self.begun = time.perf_counter()
         self.first_s = self.total_s = 0.0
@@ -72,6 +75,7 @@ class Row:
         if self.finish is not None:
             return True
         if token in self._ends:
+            self.end_logprob = logprob
             return self.end("stop")
         self.ids.append(token)
         text = self._text.push(token)
@@ -132,6 +136,7 @@ class Row:
             self.seed,
             self.first_s,
             self.total_s,
+            self.end_logprob,
         )
 
     def guess(self, most: int) -> list[int]:

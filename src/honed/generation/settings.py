@@ -172,6 +172,8 @@ class Completion:
         With which it can be repeated.
     first_s, total_s : float
         Seconds from the request to the first token and to the end.
+    end_logprob : float, optional
+        Of the token that ended it, where one did and probabilities were asked for.
     """
 
     text: str
@@ -182,6 +184,13 @@ class Completion:
     seed: int
     first_s: float
     total_s: float
+    end_logprob: float | None = None
+
+    @property
+    def sure(self) -> float:
+        """Mean logarithm of the probability of its tokens, with the one that ended it; 0 where none was asked for."""
+        found = [one for one in (*(token.logprob for token in self.tokens), self.end_logprob) if one is not None]
+        return sum(found) / max(1, len(found))
 
     @property
     def ids(self) -> list[int]:

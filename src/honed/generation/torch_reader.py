@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from honed.networks.products import fast_products
 
 WORTH_IT = 64
 """Tokens in one pass from which choosing among libraries for products costs less than it gains."""
+TOGETHER_CUDA = 16_384
+"""Tokens of prompts read in one pass on a graphics card, which has little to do with one prompt; on a few cores nothing is gained."""
 FIRST_ROOM = 256
 """Tokens each slot has room for at first; doubled when a text grows longer."""
 
@@ -31,7 +33,7 @@ class TorchReader:
     """
 
     name = "torch"
-    keeps = rewinds = True
+    keeps = rewinds = chooses = True
 
     def __init__(self, network: Decoder, slots: int, context: int | None = None) -> None:
         self.network, self.slots = network.eval(), slots
@@ -42,17 +44,44 @@ class TorchReader:
         self._room = min(FIRST_ROOM, self.context)
         self._memory = self._empty(self._room)
         self._window = shape.window
+        self.together = TOGETHER_CUDA if self._device.type == "cuda" else 0
 
-    @torch.inference_mode()
     def step(self, tokens: Ids, places: Ids) -> Logits:
         """One more token in each of the first n slots."""
+        return _rows(self._stepped(tokens, places))
+
+    @torch.inference_mode()
+    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
+        """The same; only the likeliest token after each and the logarithm of its probability leave the device."""
+        logs, ids = torch.log_softmax(self._stepped(tokens, places).float(), dim=-1).max(dim=-1)
+        return ids.cpu().numpy(), logs.cpu().numpy()
+
+    @torch.inference_mode()
+    def _stepped(self, tokens: Ids, places: Ids) -> Tensor:
         n, longest = len(tokens), int(places.max()) + 1
         self._grow(longest)
         where = torch.from_numpy(places).to(self._device)
         same = int(places.min()) + 1 == longest and not self._window
         mask = None if same else self._mask(where[:, None, None, None], longest)
         memory = _Slots(self._memory, torch.arange(n, device=self._device), where, longest)
-        return self._logits(torch.from_numpy(tokens).to(self._device)[:, None], where[:, None], mask, memory, last=True)
+        given = torch.from_numpy(tokens).to(self._device)[:, None]
+        return self._logits(given, where[:, None], mask, memory, last=True)
+
+    @torch.inference_mode()
+    def read_together(self, slot: int, texts: Sequence[Sequence[int]]) -> Logits:
+        """Whole texts into the slots from one on, padded on the right, where no token looks."""
+        n, longest = len(texts), max(map(len, texts))
+        self._grow(longest)
+        tokens = torch.zeros((n, longest), dtype=torch.long)
+        for row, text in enumerate(texts):
+            tokens[row, : len(text)] = torch.tensor(text)
+        places = torch.arange(longest, device=self._device)[None]
+        mask = self._mask(places[:, None, :, None], longest) if self._window else None
+        memory = _Piece(self._memory, slot, 0, longest, n)
+        with self._products(n * longest):
+            state = self.network.read(tokens.to(self._device), places, mask=mask, memory=memory)
+            last = torch.tensor([len(text) - 1 for text in texts], device=self._device)
+            return _rows(self.network.logits(state[torch.arange(n, device=self._device), last]))
 
     @torch.inference_mode()
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
@@ -63,7 +92,8 @@ class TorchReader:
         causal = (start == 0 or len(tokens) == 1) and not self._window
         mask = None if causal else self._mask(places[:, None, :, None], end)
         memory = _Piece(self._memory, slot, start, end)
-        return self._logits(torch.tensor([list(tokens)], device=self._device), places, mask, memory, last=not every)
+        given = torch.tensor([list(tokens)], device=self._device)
+        return _rows(self._logits(given, places, mask, memory, last=not every))
 
     @torch.inference_mode()
     def copy(self, source: int, target: int, length: int) -> None:
@@ -81,12 +111,13 @@ class TorchReader:
         self._grow(length)
         self._memory[:, :, slot, :, :length] = kept[:, :, :, :length]
 
-    def _logits(self, tokens: Tensor, places: Tensor, mask: Tensor | None, memory: Any, *, last: bool) -> Logits:
-        products = fast_products() if tokens.numel() >= WORTH_IT else nullcontext()
-        with products:
-            found = self.network(tokens, places, mask=mask, memory=memory, last=last)
-        rows: Logits = found.reshape(-1, self.n_tokens).float().cpu().numpy()
-        return rows
+    def _logits(self, tokens: Tensor, places: Tensor, mask: Tensor | None, memory: Any, *, last: bool) -> Tensor:
+        with self._products(tokens.numel()):
+            found: Tensor = self.network(tokens, places, mask=mask, memory=memory, last=last)
+        return found.reshape(-1, self.n_tokens)
+
+    def _products(self, n: int) -> AbstractContextManager[Any]:
+        return fast_products() if n >= WORTH_IT else nullcontext()
 
     def _mask(self, places: Tensor, end: int) -> Tensor:
         """0 for the keys before ``end`` that queries at these places may look at, minus infinity for the others."""
@@ -128,16 +159,21 @@ class _Slots:
 
 
 class _Piece:
-    """The memory of a piece of one text."""
+    """The memory of a piece of one text, or of as long pieces of n texts in slots side by side."""
 
-    def __init__(self, memory: Tensor, slot: int, start: int, end: int) -> None:
-        self._memory, self._slot, self._start, self._end = memory, slot, start, end
+    def __init__(self, memory: Tensor, slot: int, start: int, end: int, n: int = 1) -> None:
+        self._memory, self._slots, self._start, self._end = memory, slice(slot, slot + n), start, end
 
     def extended(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Put in the new keys and values; gives those of all places."""
         found = []
         for kind, new in enumerate((keys, values)):
-            whole = self._memory[layer, kind, self._slot : self._slot + 1]
+            whole = self._memory[layer, kind, self._slots]
             whole[:, :, self._start : self._end] = new
             found.append(whole[:, :, : self._end])
         return found[0], found[1]
+
+
+def _rows(logits: Tensor) -> Logits:
+    found: Logits = logits.float().cpu().numpy()
+    return found

@@ -13,7 +13,8 @@ from honed.files import tell_os_error
 
 
 class Kept:
-    """Answers by what was asked; both hold placeholders, no personal data. Only the user can read the file.
+    """Answers by what was asked; both hold placeholders, no personal data. Only the user can read the file, which is made when
+    the first answer is looked for.
 
     Parameters
     ----------
@@ -21,27 +22,32 @@ class Kept:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / "answers.sqlite"
-            path.touch(mode=0o600)
-        except OSError as error:
-            raise tell_os_error(error, folder) from error
-        self._lock = threading.Lock()
-        self._store = sqlite3.connect(path, check_same_thread=False, timeout=30, isolation_level=None)
-        self._store.execute("PRAGMA journal_mode=WAL")
-        self._store.execute("CREATE TABLE IF NOT EXISTS answers (asked TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+        self._folder, self._lock = folder, threading.Lock()
+        self._opened: sqlite3.Connection | None = None
 
     def find(self, asked: str) -> Any:
-        """The answer to the same request, or None."""
+        """The answer to the same request, or None. Raises RunError where nothing can be kept."""
         with self._lock:
-            row = self._store.execute("SELECT answer FROM answers WHERE asked = ?", (_name(asked),)).fetchone()
+            row = self._store().execute("SELECT answer FROM answers WHERE asked = ?", (_name(asked),)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def keep(self, asked: str, answer: Any) -> None:
-        """Keep an answer."""
+        """Keep an answer. Raises RunError where nothing can be kept."""
         with self._lock:
-            self._store.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (_name(asked), json.dumps(answer)))
+            self._store().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (_name(asked), json.dumps(answer)))
+
+    def _store(self) -> sqlite3.Connection:
+        if self._opened is None:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path = self._folder / "answers.sqlite"
+                path.touch(mode=0o600)
+            except OSError as error:
+                raise tell_os_error(error, self._folder) from error
+            self._opened = sqlite3.connect(path, check_same_thread=False, timeout=30, isolation_level=None)
+            self._opened.execute("PRAGMA journal_mode=WAL")
+            self._opened.execute("CREATE TABLE IF NOT EXISTS answers (asked TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+        return self._opened
 
 
 def _name(asked: str) -> str:

@@ -9,7 +9,6 @@ from honed.likelihood.bits import Fit, Text, fit_of_answers, fit_of_documents
 from honed.likelihood.scorer import Scorer
 from honed.likelihood.tokens import Passage
 from honed.likelihood.told import Told
-from honed.likelihood.writing import written
 from honed.metrics.intervals import Interval
 from honed.tasks.judging import Detail, Look, Measured
 
@@ -74,7 +73,7 @@ def _others(base: Scorer | None, general: Sequence[str], seed: int) -> list[tupl
     if base is None or not base.begin:
         return found
     most = max(8, min(SAMPLE_TOKENS, base.context - 2, base.tokens_within() // (SAMPLES * SAMPLE_TOKENS)))
-    tokens = written(base, [base.begin] * SAMPLES, most, seed=seed)
+    tokens = base.written([base.begin] * SAMPLES, most, seed=seed)
     texts = [Text(base.vocabulary.decode(one)) for one in tokens]
     return [*found, ("texts as its base writes them", [text for text in texts if len(text.text.encode()) >= 8])]
 

@@ -10,7 +10,6 @@ from honed.finding import Finding
 from honed.likelihood.harsh import look_at_words
 from honed.likelihood.scorer import Scorer
 from honed.likelihood.tokens import Passage
-from honed.likelihood.writing import written
 from honed.metrics.intervals import Interval, wilson
 from honed.tasks.judging import Detail, Look
 
@@ -88,5 +87,5 @@ def look_at_led(scorer: Scorer, learnt: list[str], *, seed: int = 0) -> Look:
     prompts = [
         [*scorer.begin, *scorer.vocabulary.encode(text, special=False)][-(scorer.context // 2) :] for text in LEADING
     ]
-    led = [scorer.vocabulary.decode(one) for one in written(scorer, prompts, most, seed=seed)]
+    led = [scorer.vocabulary.decode(one) for one in scorer.written(prompts, most, seed=seed)]
     return look_at_words([], led, learnt)

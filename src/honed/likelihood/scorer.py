@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from honed.generation.at_hand import continued
+from honed.generation.settings import Settings
 from honed.likelihood.tokens import Passage, Scored, score
+from honed.networks.decoders.loading import Loaded
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.tasks.answers import Array
 
@@ -23,16 +26,25 @@ class Scorer:
 
     Parameters
     ----------
-    network : module
-        Our decoder, or a causal language model of transformers.
-    vocabulary : Vocabulary
-    context : int
-        Tokens it reads at most.
+    loaded : Loaded
     """
 
-    network: Any
-    vocabulary: Vocabulary
-    context: int
+    loaded: Loaded
+
+    @property
+    def network(self) -> Any:
+        """Any decoder; see :class:`~honed.networks.decoders.any_decoder.AnyDecoder`."""
+        return self.loaded.network
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its tokenizer."""
+        return self.loaded.vocabulary
+
+    @property
+    def context(self) -> int:
+        """Tokens it reads at most."""
+        return self.loaded.context
 
     @property
     def stride(self) -> int:
@@ -61,6 +73,11 @@ class Scorer:
     def score(self, passages: Sequence[Passage], advance: Callable[[int], None] | None = None) -> list[Scored]:
         """The likelihood of the tokens of every passage."""
         return score(self.network, passages, self.context, stride=self.stride, advance=advance)
+
+    def written(self, prompts: Sequence[Sequence[int]], most: int, *, seed: int | None = None) -> list[list[int]]:
+        """Tokens after each prompt, up to the end of a text: the likeliest, or drawn as the decoder says where there is a seed."""
+        wanted = Settings(max_tokens=most, temperature=0.0 if seed is None else 1.0, seed=seed)
+        return [one.ids for one in continued(self.loaded, prompts, wanted)]
 
     def pair(self, before: str, after: str) -> Passage:
         """Two texts in a row as they are cut into tokens together; blanks between them go to the second.

@@ -75,8 +75,7 @@ def score(
 
     Parameters
     ----------
-    network : module
-        Our decoder, or a causal language model of transformers.
+    network : AnyDecoder
     context : int
         Tokens it reads at most.
     stride : int, optional
@@ -101,11 +100,6 @@ def score(
     return [_joined(one) for one in found]
 
 
-def windows_of(passage: Passage, context: int, stride: int) -> int:
-    """How many windows a passage takes."""
-    return sum(1 for _ in _windows(0, passage, context, stride))
-
-
 def _windows(place: int, passage: Passage, context: int, stride: int) -> Iterator[_Window]:
     whole = [*passage.before, *passage.tokens]
     first, n = len(passage.before), len(whole)
@@ -128,15 +122,9 @@ def _batches(windows: Sequence[_Window], room: int) -> Iterator[list[int]]:
 
 
 def _room(network: Any) -> int:
-    """Tokens of a batch: models of transformers give the logits of all of them at once."""
-    if is_own(network):
-        return TOKENS_AT_ONCE
-    return max(1, min(TOKENS_AT_ONCE, 2 * LOGITS_AT_ONCE // max(1, int(network.config.get_text_config().vocab_size))))
-
-
-def is_own(network: Any) -> bool:
-    """True for our decoder, which reads and gives logits of its own; models of transformers do both in one."""
-    return hasattr(network, "read") and hasattr(network, "logits")
+    """Tokens of a batch, fewer where the logits of all of them are computed."""
+    width = 2 * LOGITS_AT_ONCE // max(1, int(network.head.weight.shape[0]))
+    return max(1, min(TOKENS_AT_ONCE, width)) if network.every_logit else TOKENS_AT_ONCE
 
 
 @torch.inference_mode()
@@ -152,21 +140,14 @@ def _read(network: Any, windows: list[_Window], parts: list[list[Any]], device: 
     tokens, judged = tokens.to(device), judged.to(device)
     wanted = torch.tensor([token for window in windows for token in window.wanted], device=device)
     with fast_products():
-        state = network.read(tokens)[judged] if is_own(network) else network(tokens).logits[judged]
-        pieces = [
-            _judged(network.logits(rows) if is_own(network) else rows, want)
-            for rows, want in zip(*_pieces(network, state, wanted), strict=True)
-        ]
+        pieces, done = [], 0
+        for logits in network.logits_at(tokens, judged, LOGITS_AT_ONCE):
+            pieces.append(_judged(logits, wanted[done : done + len(logits)]))
+            done += len(logits)
     numbers = np.concatenate(pieces, axis=1)
     ends = np.cumsum([len(window.wanted) for window in windows])
     for part, one in zip(parts, np.split(numbers, ends[:-1], axis=1), strict=True):
         part.append(one)
-
-
-def _pieces(network: Any, state: torch.Tensor, wanted: torch.Tensor) -> tuple[Any, Any]:
-    width = network.head.out_features if is_own(network) else state.shape[-1]
-    at_once = max(1, LOGITS_AT_ONCE // int(width))
-    return state.split(at_once), wanted.split(at_once)
 
 
 def _judged(logits: torch.Tensor, wanted: torch.Tensor) -> Array:

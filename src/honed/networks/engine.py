@@ -101,6 +101,17 @@ def run_encoded(
     return run_batches(network, encoded, on_device, tokens_per_batch=tokens, advance=advance)
 
 
+def outputs_of(
+    network: Any, encoded: Sequence[Encoded], *, precision: str = "fp32", advance: Advance | None = None
+) -> Array:
+    """Raw outputs of encoded inputs, in the order given: batch by batch, or as the network has its own way to compute many."""
+    own = getattr(network, "outputs_of", None)
+    if own is None:
+        return run_encoded(network, encoded, network, precision=precision, advance=advance)
+    found: Array = own(encoded, advance)
+    return found
+
+
 def in_chunks(network: Any, inputs: Sequence[Input], work: Callable[[Sequence[Encoded]], Array]) -> Array:
     """Encode inputs a bounded number at a time, apply ``work`` to each part, and put the rows together."""
     if len(inputs) <= CHUNK:
@@ -150,7 +161,8 @@ class NetworkPredictor:
         """Raw outputs (n, outputs) float32 in the order given."""
         if not inputs:
             return np.empty((0, n_outputs(self.network)), dtype=np.float32)
-        return _run(self.network, inputs, self.network, precision=self.precision, advance=advance)
+        options: dict[str, Any] = {"precision": self.precision, "advance": advance}
+        return in_chunks(self.network, inputs, lambda encoded: outputs_of(self.network, encoded, **options))
 
     def embed(self, inputs: Sequence[Input]) -> Array:
         """What the head reads, (n, d) float32: a vector for each input."""

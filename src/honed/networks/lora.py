@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,7 +32,7 @@ class LowRank(nn.Module):
 
     def __init__(self, base: Any, rank: int, alpha: int) -> None:
         super().__init__()
-        self.base, self.scale, self.on = base, alpha / rank, True
+        self.base, self.scale = base, alpha / rank
         self.turned = _turned(base)
         sizes = tuple(base.weight.shape)
         self.out_features, self.in_features = sizes[::-1] if self.turned else sizes
@@ -60,8 +58,6 @@ class LowRank(nn.Module):
         if torch.is_autocast_enabled(kind):
             rows = rows.to(torch.get_autocast_dtype(kind))
         found: Tensor = self.base(rows)
-        if not self.on:
-            return found
         return found.add(functional.linear(functional.linear(rows, self.lora_a), self.lora_b), alpha=self.scale)
 
     def merged(self) -> Any:
@@ -127,16 +123,3 @@ def merge(network: Any) -> None:
             setattr(network.backbone.get_submodule(owner), leaf, module.plain())
     for parameter in network.parameters():
         parameter.requires_grad = True
-
-
-@contextmanager
-def without_adapters(network: nn.Module) -> Iterator[None]:
-    """The network as it was before it learnt, for a while."""
-    adapters = [module for module in network.modules() if isinstance(module, LowRank)]
-    for module in adapters:
-        module.on = False
-    try:
-        yield
-    finally:
-        for module in adapters:
-            module.on = True

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 
 from honed.data.documents import Piece
+from honed.generation.at_hand import continued
+from honed.generation.settings import Settings
 from honed.networks.decoders.loading import Loaded
 from honed.networks.decoders.shape import Shape
 from honed.networks.decoders.vocabulary import Vocabulary
@@ -25,8 +27,8 @@ ROW, PASSES = 256, 4.0
 """Tokens of a row and passes over the text at most."""
 RATE = 1e-3
 """Highest rate of AdamW for a million parameters, falling with the root of their count, as in fine-tuning."""
-OWN_ROWS = 48
-"""Rows that the base writes itself, where no older text is given."""
+OWN_ROWS, OWN_TOKENS = 48, 64
+"""Rows that the base writes itself, where no older text is given, and tokens of each at most."""
 OWN = "what the base writes by itself"
 
 
@@ -102,20 +104,14 @@ def with_replay(
         yield is_held, piece
 
 
-def own_rows(learner: engine.Learner, seed: int, n: int = OWN_ROWS) -> torch.Tensor:
-    """Rows (n, context + 1) that the network writes by itself, drawn as likely as it finds them.
+def own_rows(learner: engine.Learner, vocabulary: Vocabulary, seed: int, n: int = OWN_ROWS) -> torch.Tensor:
+    """Rows (n, tokens) that the network writes by itself, drawn as likely as it finds them.
 
     The rise of their loss is the divergence of the network as it becomes from what it is now: what it unlearns of all it could write.
     """
-    generator = torch.Generator().manual_seed(seed)
-    tokens = torch.full((n, 1), learner.boundary)
-    network = learner.network.eval()
-    with torch.no_grad():
-        for _ in range(min(learner.context, 64)):
-            logits = network(tokens.to(learner.device), last=True)[:, -1].float().cpu()
-            tokens = torch.cat([tokens, torch.multinomial(torch.softmax(logits, -1), 1, generator=generator)], dim=1)
-    network.train()
-    return tokens
+    wanted = Settings(max_tokens=OWN_TOKENS, temperature=1.0, seed=seed, ignore_end=True)
+    found = continued(learner.loaded(vocabulary), [[learner.boundary]] * n, wanted)
+    return torch.tensor([[learner.boundary, *one.ids] for one in found])
 
 
 def loss_of_rows(learner: engine.Learner, rows: torch.Tensor) -> tuple[float, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from honed.networks.decoders.decoder import Decoder
+from honed.networks.decoders.loading import Loaded
 from honed.networks.decoders.quick import fastest_float32, quicken
 from honed.networks.decoders.shape import Shape
+from honed.networks.decoders.vocabulary import Vocabulary
 from honed.networks.precision import GAIN, autocast, bf16_possible
 from honed.pretraining.packing import arrangement
 from honed.pretraining.shards import BOUNDARY
@@ -49,6 +52,10 @@ class Learner:
         if device == "cpu":
             quicken(self.network, "bf16" if precision == "bf16" else fastest_float32())
         self._losses: Callable[..., Tensor] = torch.compile(self._plain, dynamic=False) if compiled else self._plain
+
+    def loaded(self, vocabulary: Vocabulary) -> Loaded:
+        """The decoder as generators take it, just as it stands."""
+        return Loaded(self.network, vocabulary, Path())
 
     def losses(self, rows: Tensor) -> Tensor:
         """Loss of every token of rows (n, context + 1) but the first of each, (n, context), in nats."""

@@ -12,7 +12,7 @@ from honed.errors import BundleError
 from honed.files import read_json, whole_folder
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.decoders.hub_names import from_hub
-from honed.networks.decoders.loading import save_decoder, save_network
+from honed.networks.decoders.loading import save_decoder
 from honed.networks.decoders.shape import shape_of
 from honed.networks.decoders.vocabulary import Vocabulary
 from honed.pretraining.shards import BOUNDARY
@@ -38,7 +38,7 @@ def write_folder(
         if vocabulary is not None:
             save_decoder(network, vocabulary, folder)
         else:
-            save_network(network, folder, begin=BOUNDARY, ends=BOUNDARY, dtype="float32")
+            network.save(folder, begin=BOUNDARY, ends=BOUNDARY, dtype="float32")
             save_tokenizer(tokenizer, folder, network.shape.context)
         (folder / "README.md").write_text(card, encoding="utf-8")
         _compare(folder, network)

@@ -1,6 +1,6 @@
 """The part of a worker that writes texts: many at a time, each told token by token as it comes.
 
-One thread makes prompts of requests, another drives the generator and owns it, so that nobody waits for a lock. What a step
+One thread makes prompts of requests, another drives the engine and owns it, so that nobody waits for a lock. What a step
 wrote for all texts goes to the parent in one message, ``{"written": [[number, part], ...], "running": n, "waiting": n}``.
 The parts of a text are, in this order: ``{"begun": {...}}``, any number of ``{"tokens": [...]}`` and ``{"end": {...}}``; or
 ``{"error": {...}}`` at any place, after which nothing comes.
@@ -19,17 +19,17 @@ from typing import Any
 
 from honed.errors import GenerationError, HonedError, ServeError
 from honed.generation.asking import Asking, Prompt
-from honed.generation.generator import Generator, Stream
 from honed.generation.settings import Request, Settings, Token
+from honed.generation.stream import Stream
+from honed.generation.text_engine import TextEngine
 from honed.resources import return_freed_memory
 
 Part = dict[str, Any]
 TIDY_EVERY_S = 5.0
 LONG = 32
 """Letters that a token stands for at least, when a prompt is looked at before it is cut into tokens."""
-SMALL = 3_000_000
-"""Parameters below which one thread computes: others would wait for it awake, on the cores that speak HTTP. With 260,000 parameters
-and 32 texts a token takes 48 microseconds of the processor with one thread and 100 with two."""
+WAKE = -1
+"""Stands for no text: another thread of this process has sent the engine a request."""
 
 
 @dataclass
@@ -48,18 +48,13 @@ class Scribe:
     asking : Asking
     send : callable (dict)
         Sends a message to the parent; safe from any thread.
-    slots : int
-        Texts at a time.
-    weights : str
-        See :class:`~honed.generation.generator.Generator`.
+    writing : TextEngine
+        What computes; other threads may ask it too.
     """
 
-    def __init__(self, asking: Asking, send: Callable[[dict[str, Any]], None], *, slots: int, weights: str) -> None:
-        self._asking, self._send = asking, send
-        shape = asking.loaded.shape
-        threads = 1 if shape is not None and shape.n_parameters < SMALL else None
-        self._generator = Generator(asking.loaded, slots=slots, weights=weights, threads=threads)
-        self._generator.generate([[0]], Settings(max_tokens=2, ignore_end=True))  # warm
+    def __init__(self, asking: Asking, send: Callable[[dict[str, Any]], None], writing: TextEngine) -> None:
+        self._asking, self._send, self._writing = asking, send, writing
+        self._writing.generate([[0]], Settings(max_tokens=2, ignore_end=True))  # warm
         self._asked: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._ready: SimpleQueue[tuple[int, Request | None, Part]] = SimpleQueue()
         self._texts: dict[int, Text] = {}
@@ -69,13 +64,13 @@ class Scribe:
     @property
     def engine(self) -> str:
         """What computes."""
-        return str(self._generator.reader.name)
+        return self._writing.name
 
     @property
     def facts(self) -> dict[str, Any]:
         """What may be asked, as plain JSON types."""
         manner = asdict(self._asking.manner)
-        return {**manner, "columns": list(manner["columns"]), "context": self._generator.reader.context}
+        return {**manner, "columns": list(manner["columns"]), "context": self._writing.context}
 
     def start(self) -> None:
         """Begin to work."""
@@ -111,7 +106,7 @@ class Scribe:
             prompt = self._asking.chat(given)
         else:
             prompt = Prompt(given)
-        context, n = self._generator.reader.context, len(prompt.ids)
+        context, n = self._writing.context, len(prompt.ids)
         most = fields.pop("max_tokens")
         if n >= context or (message["strict"] and n + most > context):
             asked = f" and the answer {most:,}" if message["strict"] and n < context else ""
@@ -119,13 +114,13 @@ class Scribe:
             raise GenerationError("G002", seen, "Shorten the prompt, or ask for a shorter answer.")
         fields["logit_bias"] = {int(key): value for key, value in fields.get("logit_bias", {}).items()}
         settings = Settings(**fields, max_tokens=most or context - n)
-        self._generator.check_form(settings)
+        self._writing.check_form(settings)
         return prompt, settings
 
     def _check_length(self, given: Any) -> None:
         """Refuse what is far too long before time is spent on its tokens."""
         texts = [given] if isinstance(given, str) else [one["content"] for one in given if isinstance(one, dict)]
-        letters, context = sum(map(len, texts)), self._generator.reader.context
+        letters, context = sum(map(len, texts)), self._writing.context
         if letters > context * self._longest:
             seen = f"The prompt has {letters:,} letters, more than {context:,} tokens can hold."
             raise GenerationError("G002", seen, "Shorten the prompt.")
@@ -138,18 +133,19 @@ class Scribe:
 
     # --- the thread that drives ------------------------------------------------------------------------------------
     def _drive(self) -> None:
+        self._writing.driven_by(lambda: self._ready.put((WAKE, None, {})))
         busy = False
         while True:
             parts = self._taken(wait=not busy)
             try:
-                busy = self._generator.step()
+                busy = self._writing.step()
             except Exception as error:
                 print(f"honed worker: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 busy = False
             for number in list(self._texts):
                 parts += self._progress(number)
             if parts:
-                running, waiting = self._generator.n_running, self._generator.n_waiting
+                running, waiting = self._writing.n_running, self._writing.n_waiting
                 self._send({"id": -1, "written": parts, "running": running, "waiting": waiting})
             if not busy and time.monotonic() - self._tidied > TIDY_EVERY_S:
                 return_freed_memory()
@@ -161,11 +157,13 @@ class Scribe:
         try:
             while True:
                 number, request, part = self._ready.get(block=wait and not parts)
+                if number == WAKE:
+                    return parts
                 wait = False
                 if request is not None:
                     self._texts[number] = text = Text()
                     try:
-                        text.stream = self._generator.submit(request)
+                        text.stream = self._writing.submit(request)
                     except Exception as error:
                         del self._texts[number]
                         part = {"error": _told(error)}
@@ -182,7 +180,7 @@ class Scribe:
             text.stream.cancel()
 
     def _heard(self, number: int, token: Token) -> None:
-        """Called by the generator with every token."""
+        """Called by the engine with every token."""
         text = self._texts.get(number)
         if text is None:
             return

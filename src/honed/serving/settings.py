@@ -67,7 +67,7 @@ class Admission:
     engine : str
         What computes the answers; see ``honed engines``.
     weights : str
-        In what format texts are written: "float32", "int8", "int4", or "auto" for the fastest that agrees on this machine.
+        In what format texts are written: "float32", "bfloat16", "int8", "int4", or "auto" for the fastest that agrees on this machine.
     """
 
     signed_by: Path | None = None

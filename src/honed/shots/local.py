@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from honed.errors import BundleError, GenerationError
-from honed.generation.engine import open_reader
-from honed.generation.generator import Generator
-from honed.generation.likelihood import Likelihood
+from honed.generation.likelihood import Scores
+from honed.generation.opening import decoder_for, likelihood_of, open_engine, settled_weights
 from honed.generation.settings import Settings
-from honed.generation.weights import best_weights
+from honed.generation.text_engine import TextEngine
 from honed.networks.decoders.layout import APART, Layout
-from honed.networks.decoders.loading import Loaded, load_decoder
-from honed.networks.devices import best_device
+from honed.networks.decoders.loading import Loaded
+from honed.networks.decoders.unread import Unread
 from honed.shots.base import Asked, Shot, Wish, Written
 from honed.shots.examples import Row
 from honed.tasks.answers import Array
@@ -31,21 +30,23 @@ class LocalBase:
 
     Parameters
     ----------
-    loaded : Loaded
-    weights : str
-        Number format; "auto" for the fastest that agrees here.
+    loaded : Loaded or Unread
+    engine, weights : str
+        See :func:`~honed.generation.opening.open_engine`.
     """
 
     scores = True
 
-    def __init__(self, loaded: Loaded, *, weights: str = "float32", name: str = "") -> None:
+    def __init__(
+        self, loaded: Loaded | Unread, *, engine: str = "auto", weights: str = "float32", name: str = ""
+    ) -> None:
         self.loaded, self.name = loaded, name or loaded.folder.name
         self.vocabulary, self.context = loaded.vocabulary, loaded.context
         self.chat = loaded.vocabulary.chat is not None
         self.at_once = 4 * SLOTS
-        self._weights = best_weights(loaded, "auto") if weights == "auto" else weights
-        self._likelihood: Likelihood | None = None
-        self._generator: Generator | None = None
+        self._how: dict[str, Any] = {"engine": engine, "weights": settled_weights(loaded, engine, weights)}
+        self._likelihood: Scores | None = None
+        self._writes: TextEngine | None = None
         self._lengths: dict[Any, int] = {}
         self._answers: tuple[Any, list[list[int]]] = (None, [])
 
@@ -137,32 +138,33 @@ class LocalBase:
         end = list(self.vocabulary.ends[:1]) if layout.chat else self.vocabulary.encode(APART, special=False)[:1]
         return [[*one, *end] for one in answers]
 
-    def _reading(self) -> Likelihood:
+    def _reading(self) -> Scores:
         if self._likelihood is None:
-            self._likelihood = Likelihood(open_reader(self.loaded, 1, None, "auto", self._weights))
+            self._likelihood = likelihood_of(self.loaded, self._writing, **self._how)
         return self._likelihood
 
-    def _writing(self) -> Generator:
-        if self._generator is None:
-            self._generator = Generator(self.loaded, slots=SLOTS, weights=self._weights)
-        return self._generator
+    def _writing(self) -> TextEngine:
+        if self._writes is None:
+            self._writes = open_engine(self.loaded, slots=SLOTS, **self._how)
+        return self._writes
 
 
-def local_base(name: str | Path, *, weights: str = "float32", progress: Any = None) -> LocalBase:
+def local_base(name: str | Path, *, engine: str = "auto", weights: str = "float32", progress: Any = None) -> LocalBase:
     """The decoder of a bundle, a folder in hub format, a GGUF file, a checkpoint of llama2.c, or a hub.
 
     Raises
     ------
-    ZooError, BundleError
-        No decoder, or a damaged one.
+    ZooError, BundleError, GenerationError
+        No decoder, or a damaged one; an engine that is not there.
     """
     folder = Path(name).expanduser()
+    how = {"engine": engine, "weights": weights}
     if (folder / "manifest.json").is_file():
-        return LocalBase(_of_bundle(folder), weights=weights, name=folder.name)
+        return LocalBase(_of_bundle(folder), name=folder.name, **how)
     from honed.zoo.resolve import resolve
 
     base = resolve(name, kind="decoder", progress=progress)
-    return LocalBase(load_decoder(base.folder, device=best_device()), weights=weights, name=base.id)
+    return LocalBase(decoder_for(base.folder, engine), name=base.id, **how)
 
 
 def _of_bundle(folder: Path) -> Loaded:

@@ -65,4 +65,4 @@ def _base(name: str | Path, config: FewShotConfig, allow_remote: bool, dry: bool
         return remote_base(str(name), config.remote, allowed=allow_remote, dry=dry)
     from honed.shots.local import local_base
 
-    return local_base(name, weights=config.weights, progress=progress)
+    return local_base(name, engine=config.engine, weights=config.weights, progress=progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from honed.config import setting
+from honed.generation.kinds import ENGINES
 
 KINDS = ("auto", "label", "fields", "text")
 CHOICES = ("alike", "random", "first")
@@ -39,6 +40,7 @@ class FewShotConfig:
     )
     max_tokens: int = setting(0, "tokens of an answer at most; 0 lets Honed choose from the examples", low=0, high=8192)
     stop: str = setting("", "text that ends an answer; what stands between examples when left out")
+    engine: str = setting("auto", "what computes a decoder on this machine", among=ENGINES)
     weights: str = setting(
         "float32", "number format of the weights", among=("float32", "bfloat16", "int8", "int4", "auto")
     )

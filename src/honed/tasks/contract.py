@@ -89,7 +89,8 @@ class Network(Protocol):
     # ``usual_epochs(n)``, passes over n examples; ``usual_average``, the share of all steps that a moving average of its
     # weights looks back, where it gains by one; ``natural_rate`` and ``natural_head_rate``, its highest learning rates;
     # ``tokens_in_fp32``, how many tokens a batch of float32 should have on a CPU; ``told(encoded, target)``, a row in words as it is
-    # learnt from, shown before a run so that a wrong one is seen.
+    # learnt from, shown before a run so that a wrong one is seen; ``outputs_of(encoded, advance)``, raw outputs of many where it has
+    # a better way than batch by batch.
 
 
 class Predictor(Protocol):
@@ -288,6 +289,15 @@ class Task(ABC):
     def prefers(self, problem: Problem) -> bool:
         """Whether targets know what they were preferred to (``target.rejected``), so that a network can be tuned to preferences."""
         return False
+
+    def pairs(self, network: Any) -> Any:
+        """A torch module around a network that reads inputs with both of their texts (see :meth:`prefers`).
+
+        It has the ``network``; ``encode(inputs, targets)`` and ``collate_varied``, as networks have them; gives for a batch the
+        sums of the log-probabilities of the preferred and the other text and their numbers of tokens, (n, 4); and
+        ``chances(encoded)``, the same for many, as an array.
+        """
+        raise TypeError(f"{self.name} knows no preferences")
 
     def label_inputs(self, problem: Problem) -> list[Input] | None:
         """An input for each label that says what the label means, such as its name; None where nothing does."""

@@ -16,7 +16,7 @@ from honed.config import RunConfig, fill
 from honed.data.table import Roles, Table
 from honed.model import Model
 from honed.networks.devices import placed
-from honed.networks.engine import NetworkPredictor, device_of, run_encoded, to_device
+from honed.networks.engine import NetworkPredictor, device_of, outputs_of, to_device
 from honed.tasks.contract import Array, Decision, Problem, Task
 from honed.training.loop import Plan, as_tensor, collated, train
 from honed.training.session import Session, make_parts
@@ -128,7 +128,7 @@ def _trained(bench: Bench, targets: Array, plan: Plan, checkpoint: Path | None =
 
 
 def _score(bench: Bench, network: Any, targets: Array) -> float:
-    outputs = run_encoded(network, network.encode(bench.inputs), network)
+    outputs = outputs_of(network, network.encode(bench.inputs))
     metric = bench.task.metrics(bench.problem)[0]
     value = metric.score(targets, bench.task.decode(outputs, bench.problem, Decision()).encoded)
     return value if metric.higher_is_better else -value

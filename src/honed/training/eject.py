@@ -18,7 +18,7 @@ import torch
 from honed.config import fill, load
 from honed.data.read import read_table
 from honed.networks.devices import forked_random, placed, repeatable
-from honed.networks.engine import device_of, run_encoded, to_device
+from honed.networks.engine import device_of, outputs_of, to_device
 from honed.networks.learning import shape_for_learning
 from honed.networks.precision import autocast
 from honed.tasks.contract import Decision, Problem
@@ -105,7 +105,7 @@ with repeatable(device.type):
             step += 1
         if len(validation_rows):
             with forked_random():
-                outputs = run_encoded(network, network.encode([inputs[i] for i in validation_rows]), network)
+                outputs = outputs_of(network, network.encode([inputs[i] for i in validation_rows]))
             answers = task.decode(outputs, problem, Decision())
             metric = task.metrics(problem)[0]
             score = metric.score(targets[validation_rows], answers.encoded)

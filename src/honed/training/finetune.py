@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from honed.files import read_json, whole_file, write_json
-from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.networks.engine import NetworkPredictor, outputs_of
 from honed.networks.learning import learning, usual_epochs
 from honed.networks.lora import linear_layers, merge, wrap
 from honed.tasks.contract import Array, Predictor
@@ -234,7 +234,7 @@ def _judge(session: Session, network: Any, watch: Part) -> Any:
         return lambda: own(encoded, watch.targets)
 
     def judge() -> float:
-        outputs = run_encoded(network, encoded, network, precision=session.precision())
+        outputs = outputs_of(network, encoded, precision=session.precision())
         network.train()
         score, loss = utility(session.task, session.problem, session.settings, outputs, watch.targets)
         return score + 1e-3 * math.tanh(loss)
@@ -284,5 +284,5 @@ def _race_one(
     chosen = [encoded[row] for row in rows]
     with learning(starter, chosen, session.config.training.dropout):
         train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)
-    outputs = run_encoded(starter, [encoded[row] for row in held], starter, precision=plan.precision)
+    outputs = outputs_of(starter, [encoded[row] for row in held], precision=plan.precision)
     return -utility(session.task, session.problem, session.settings, outputs, part.targets[held])[1]

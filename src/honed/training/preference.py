@@ -11,7 +11,6 @@ import numpy as np
 from honed.files import whole_file
 from honed.finding import Finding
 from honed.metrics.intervals import wilson
-from honed.networks.decoders.pairs import BETAS, PairLoss, Pairs
 from honed.networks.engine import NetworkPredictor
 from honed.networks.learning import learning
 from honed.networks.lora import merge, wrap
@@ -20,6 +19,7 @@ from honed.training.batching import steps_per_epoch
 from honed.training.checkpoint import restore, snapshot
 from honed.training.finetune import LORA_RATE, FineTuneRecipe, nothing_to_gain
 from honed.training.loop import Plan, train
+from honed.training.preference_loss import BETAS, PairLoss
 from honed.training.recipe import Recipe
 from honed.training.session import Part, Session
 
@@ -43,13 +43,13 @@ class PreferenceRecipe(Recipe):
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         held = watch if watch is not None and len(watch) else None
-        pairs = Pairs(copy.deepcopy(self._start(session, part, tag)))
+        pairs = session.task.pairs(copy.deepcopy(self._start(session, part, tag)))
         encoded = pairs.encode(part.inputs, part.targets)
         seen = pairs.encode(held.inputs, held.targets) if held else []
         reference, before = _reference(session, pairs, encoded, tag), pairs.chances(seen)
         adapters = session.config.training.adapter != "full"
         if adapters:
-            wrap(pairs.writer, everywhere=True, seed=session.seed)
+            wrap(pairs.network, everywhere=True, seed=session.seed)
         first = snapshot(pairs)
         kept: list[_Try] = []
         betas = BETAS if held else (session.remember(BETA, lambda: BETAS[0]),)
@@ -65,8 +65,8 @@ class PreferenceRecipe(Recipe):
             session.remember(BETA, lambda: best.beta)
             self._tell(session, seen, before, pairs.chances(seen), kept, best)
         if adapters:
-            merge(pairs.writer)
-        return NetworkPredictor(pairs.writer.eval())
+            merge(pairs.network)
+        return NetworkPredictor(pairs.network.eval())
 
     def _start(self, session: Session, part: Part, tag: str) -> Any:
         """The fine-tuned network, of each fold its own, which has not seen the rows that are held out of it."""
@@ -113,7 +113,7 @@ class _Try:
 
 
 def _learn(
-    session: Session, pairs: Pairs, encoded: list[Any], reference: Array, seen: list[Any], before: Array, beta: float, tag: str
+    session: Session, pairs: Any, encoded: list[Any], reference: Array, seen: list[Any], before: Array, beta: float, tag: str
 ) -> _Try:  # fmt: skip
     settings = session.config.training
     adapters = settings.adapter != "full"
@@ -133,7 +133,7 @@ def _learn(
     folder = session.folder / "checkpoint" / f"preference-{tag}".replace(", ", "-").replace(" ", "-")
     total = epochs * steps_per_epoch(len(encoded), size)
     loss: Any = PairLoss(beta)
-    with session.progress.step(f"preference tuning ({tag})", total) as step, learning(pairs.writer, encoded):
+    with session.progress.step(f"preference tuning ({tag})", total) as step, learning(pairs.network, encoded):
         trace = train(
             pairs, encoded, reference, loss, session.problem, session.settings, plan, judge=judge if seen else None,
             checkpoint=folder, deadline=session.deadline, step=step,
@@ -149,7 +149,7 @@ def _right(margins: Array) -> float:
     return float((margins > 0).sum() + 0.5 * (margins == 0).sum())
 
 
-def _reference(session: Session, pairs: Pairs, encoded: list[Any], tag: str) -> Array:
+def _reference(session: Session, pairs: Any, encoded: list[Any], tag: str) -> Array:
     """Log-probabilities (n, 2) before learning: computed once, and kept on disk for resumed runs."""
     kept = session.folder / "checkpoint" / f"reference-{tag.replace(' ', '-')}.npy"
     if kept.exists():

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from honed.files import read_json, write_json
-from honed.networks.engine import NetworkPredictor, run_encoded
+from honed.networks.engine import NetworkPredictor, outputs_of
 from honed.tasks.contract import Predictor
 from honed.training.measure import utility
 from honed.training.recipe import Recipe
@@ -39,7 +39,7 @@ class SoupRecipe(Recipe):
         with session.progress.step("averaging weights", len(SHARES)) as step:
             for share in SHARES:
                 network = average(self.lower.network, self.upper.network, share)
-                outputs = run_encoded(network, encoded, network, precision=session.precision())
+                outputs = outputs_of(network, encoded, precision=session.precision())
                 worth = utility(session.task, session.problem, session.settings, outputs, watch.targets)
                 if best is None or worth > best[0]:
                     best = worth, network, share

@@ -21,6 +21,7 @@ from honed.likelihood.choices import are_choices
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.tasks.contract import labelled
+from honed.verbs.base_again import base_again
 from honed.verbs.evaluate_decoder import on_decoder
 
 LEAKS = ("D130", "D131")
@@ -86,8 +87,8 @@ def _with_learnt(background: Background, model: Model, learnt_from: Any) -> Back
 
 
 def background_of(model: Model) -> Background:
-    """What a bundle remembers of its training: hashes of the inputs learnt from, the cheapest baseline, its own scores, and
-    whether its data gave the answer away. Without the hashes nobody knows whether rows are new."""
+    """What a bundle remembers of its training: hashes of the inputs learnt from, the cheapest baseline, its own scores, its base,
+    and whether its data gave the answer away. Without the hashes nobody knows whether rows are new."""
     if model.folder is None:
         return Background(held_out=False)
     baselines = {}
@@ -103,14 +104,16 @@ def background_of(model: Model) -> Background:
         learnt = load_file(model.folder / "seen.safetensors")
         seen, near = frozenset(learnt["hashes"].tolist()), learnt.get("near")
     validation = model.provenance.get("validation")
+    base, absent = base_again(model)
     return Background(
         held_out=bool(seen),
-        findings=_leaks(model.folder / "report.json"),
+        findings=[*_leaks(model.folder / "report.json"), *absent],
         baselines=baselines,
         trivial=list(baselines),
         seen=seen,
         near=near,
         validation=Estimate(**validation) if validation else None,
+        base=base,
     )
 
 

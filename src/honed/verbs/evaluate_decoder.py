@@ -32,15 +32,18 @@ MOST_LEARNT = 4_000_000
 
 
 def on_decoder(path: Path, data: Any, *, learnt_from: Any, control: Any, progress: Progress) -> Evaluation:
-    """Open the decoder and judge it.
+    """Open the data, then the decoder, and judge it.
 
     Raises
     ------
     ZooError, DataError
     """
+    table = _questions(data)
+    for texts in (data if table is None else None, learnt_from, control):
+        if texts is not None:
+            _pieces(texts)
     with progress.step("opening the decoder"):
         scorer = open_scorer(path)
-    table = _questions(data)
     if table is not None:
         return evaluate_choices(scorer, table, name=_name(path), progress=progress)
     with progress.step("reading the text"):
@@ -62,8 +65,7 @@ def open_scorer(path: Path) -> Scorer:
     from honed.networks.decoders.loading import load_decoder
     from honed.networks.devices import best_device
 
-    loaded = load_decoder(resolve(path, kind="decoder").folder, device=best_device())
-    return Scorer(loaded.network, loaded.vocabulary, loaded.context)
+    return Scorer(load_decoder(resolve(path, kind="decoder").folder, device=best_device()))
 
 
 def _name(path: Path) -> str:

@@ -24,7 +24,7 @@ from honed.media.medium import hashes
 from honed.model import Model
 from honed.progress import Progress, Silent
 from honed.report.html import run_page
-from honed.tasks.contract import Array, Predictions, Predictor
+from honed.tasks.contract import Array, Predictions
 from honed.training.candidate import Candidate
 from honed.training.ladder import ORDER, Ladder, climb, refit_best
 from honed.training.session import Session, make_parts
@@ -336,8 +336,7 @@ def _evaluate(
         validation=ladder.best.score if ladder.best else None,
         seen=frozenset(hashes(session.task.medium, learnt)),
         near=model.extra["near"],
-        base_embed=_base_embed(session, model.predictor),
-        base_network=session.frozen_network if session.base is not None and model.predictor.kind == "network" else None,
+        base=session.frozen_network if session.base is not None and model.predictor.kind == "network" else None,
         findings=[finding for finding in prepared.findings if finding.level in ("issue", "tip")],
     )
     return evaluate_model(model, table, background=background, seed=session.seed, progress=progress)
@@ -346,14 +345,6 @@ def _evaluate(
 def _baseline_names(session: Session, ladder: Ladder) -> list[str]:
     names = [baseline.name for baseline in session.task.baselines(session.problem, session.settings)]
     return [name for name in names if name in ladder.candidates]
-
-
-def _base_embed(session: Session, predictor: Predictor) -> Any:
-    if session.base is None or predictor.kind != "network":
-        return None
-    from honed.networks.engine import features_of
-
-    return lambda inputs: features_of(session.frozen_network(), inputs)
 
 
 def _report(

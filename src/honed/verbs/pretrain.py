@@ -249,7 +249,7 @@ class _Run:
             return {name: (loss, count) for name, (loss, count) in read_json(kept).items()}
         learner = plan.learner()
         learner.network.load_state_dict(self.base.network.state_dict())
-        own = own_rows(learner, plan.seed) if self.older is None else None
+        own = own_rows(learner, self.base.vocabulary, plan.seed) if self.older is None else None
         if when == "after":
             learner.network.load_state_dict(read_folder(self.folder / "model").state_dict())
         with self.progress.step(f"held-out loss {when} learning"):

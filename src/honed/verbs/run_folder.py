@@ -69,7 +69,7 @@ def held(folder: Path) -> Iterator[None]:
     RunError [R032]
         Another process is at work there.
     """
-    made = [place for place in (folder, folder.parent) if not place.exists()]
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / LOCK).open("a")

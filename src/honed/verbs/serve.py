@@ -41,9 +41,10 @@ def serve(
     host, port : str, int
         Where to listen; port 0 takes a free one.
     engine : str
-        What computes the answers; "auto" takes the fastest that agrees.
+        What computes the answers; "auto" takes the fastest that agrees, "vllm" writes texts on a graphics card. Where nothing is
+        said the fastest one in full precision writes texts.
     weights : str
-        In what format texts are written: "float32", "int8", "int4", or "auto" for the fastest that agrees on this machine.
+        In what format texts are written: "float32", "bfloat16", "int8", "int4", or "auto" for the fastest that agrees on this machine.
     keys : path
         File of API keys; without it, and without the variable HONED_KEYS, everybody who reaches the port may ask.
     require_signature : path

@@ -36,8 +36,10 @@ def cached_folder(hub_name: str, revision: str = "") -> Path | None:
     return folder if name and (folder / "config.json").exists() else None
 
 
-def hub_base(name: str, entry: Entry | None, progress: Progress, describe: Callable[..., Base] = local_base) -> Base:
-    """A model of the hub, from the cache or downloaded.
+def hub_base(
+    name: str, entry: Entry | None, progress: Progress, describe: Callable[..., Base] = local_base, fetch: bool = True
+) -> Base:
+    """A model of the hub, from the cache or, with ``fetch``, downloaded.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def hub_base(name: str, entry: Entry | None, progress: Progress, describe: Calla
     if "/" not in hub_name:
         raise _unknown(hub_name)
     folder = cached_folder(hub_name, revision)
+    if folder is None and not fetch:
+        raise ZooError("Z021", f"{hub_name} is not in the hub's cache on this machine.", WAYS_OUT)
     if folder is None:
         licence = entry.licence if entry else "unknown until its card is read"
         size = f", about {entry.size_mib:,.0f} MiB" if entry else ""

@@ -25,7 +25,9 @@ DESCRIBE: dict[str, Callable[..., Base]] = {
 DEFAULTS = {"text": NAME, "image": OWN_BACKBONE, "objects": OWN_DETECTOR}
 
 
-def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Progress | None = None) -> Base:
+def resolve(
+    base: str | Path | None = None, *, kind: str = "text", progress: Progress | None = None, fetch: bool = True
+) -> Base:
     """The base for a name of the catalogue, a folder, a checkpoint, a hub name ("org/name@revision"), or, for None, the one
     that comes with Honed.
 
@@ -34,6 +36,8 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     kind : str
         What it must read, "text" or "image", find, "objects", or be, "decoder": a model that continues texts. A decoder may
         also be a GGUF file or a checkpoint of llama2.c.
+    fetch : bool
+        False takes only what is on this machine.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def resolve(base: str | Path | None = None, *, kind: str = "text", progress: Pro
     if entry is not None and entry.file:
         seen = f'"{name}" is on no hub; it comes as one file, {entry.file} (licence: {entry.licence}).'
         raise ZooError("Z024", seen, "Fetch that file from its makers' model zoo and pass its path.")
-    return _described(hub_base(entry.hub if entry else name, entry, progress, describe), entry)
+    return _described(hub_base(entry.hub if entry else name, entry, progress, describe, fetch), entry)
 
 
 def _described(base: Base, entry: Entry | None) -> Base:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from honed.files import write_json
 from honed.networks.decoders.apart import Apart
-from honed.networks.decoders.shape import Shape
+from honed.networks.decoders.hub_names import to_hub
+from honed.networks.decoders.rows import laid
+from honed.networks.decoders.shape import Shape, config_of
 
 
 class Memory(Protocol):
@@ -21,7 +27,7 @@ class Memory(Protocol):
 
 
 class Decoder(nn.Module):
-    """Tokens in, logits of the next token out.
+    """Tokens in, logits of the next token out; see :class:`~honed.networks.decoders.any_decoder.AnyDecoder`.
 
     Parameters
     ----------
@@ -29,6 +35,8 @@ class Decoder(nn.Module):
         Sizes and kinds of its parts. Weights are drawn from torch's generator: normal with 0.02, those that write to the
         stream divided by sqrt(2 x blocks).
     """
+
+    every_logit = False
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -95,6 +103,37 @@ class Decoder(nn.Module):
         """Logits of the next token from what :meth:`read` gave."""
         found: Tensor = self.head(state)
         return found
+
+    @property
+    def config(self) -> Any:
+        """What training asks of the size of any network."""
+        return SimpleNamespace(num_hidden_layers=self.shape.n_layers, hidden_size=self.shape.width)
+
+    def logits_at(self, tokens: Tensor, where: Tensor, at_once: int) -> Iterator[Tensor]:
+        """Logits (m, tokens) of what follows some tokens, a part at a time."""
+        state = self.read(tokens)[where]
+        return (self.logits(part) for part in state.split(max(1, at_once // self.shape.n_tokens)))
+
+    def batch_of(self, texts: Sequence[tuple[list[int], list[int]]]) -> dict[str, Tensor]:
+        """Texts (asked, written) end to end in one row, nothing padded."""
+        return laid(texts)
+
+    def logits_of(self, batch: dict[str, Tensor]) -> Tensor:
+        """Logits (m, tokens) of the tokens that are to be learnt; others are not computed."""
+        apart = Apart(batch["slots"], batch["back"], batch["sizes"], self.shape.window)
+        state = self.read(batch["tokens"], batch["places"], mask=apart)
+        return self.logits(state[batch["learnt"]])
+
+    def save(self, folder: Path, *, begin: int | None = None, ends: Any = None, **more: Any) -> None:
+        """Weights and configuration in hub format; ``more`` goes into config.json."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu() for name, value in self.state_dict().items()}
+        save_file(to_hub(self.shape, weights), folder / "model.safetensors", metadata={"format": "pt"})
+        tokens = {"bos_token_id": begin, "eos_token_id": ends}
+        write_json(folder / "config.json", {**config_of(self.shape), **tokens, **more})
+        write_json(folder / "generation_config.json", tokens)
 
     def _turn(self, places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine of each place, (n or 1, t, 1, head width)."""

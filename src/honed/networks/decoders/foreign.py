@@ -1,9 +1,9 @@
-"""A decoder of transformers that our own module does not compute, as a writer asks for one: learnt from, written with, saved."""
+"""A decoder of transformers that our own module does not compute, asked as our own is: learnt from, judged by, saved."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from honed.networks.decoders.greedy import Continued
 from honed.networks.decoders.rows import NOTHING
 
 
 @dataclass(frozen=True)
 class ForeignShape:
-    """What is asked of the shape of any decoder."""
+    """See :class:`~honed.networks.decoders.any_decoder.AnyShape`."""
 
     kind: str
     n_parameters: int
     context: int
     n_layers: int
     width: int
-    window: int = 0
 
 
 class ForeignDecoder(nn.Module):
-    """A causal language model of transformers.
+    """A causal language model of transformers; see :class:`~honed.networks.decoders.any_decoder.AnyDecoder`.
 
     Architectures differ in how they tell places and keep texts apart, so nothing is packed: texts are padded on the right to the longest
-    of a batch of like length, where no token looks, and those of one length are continued together.
+    of a batch of like length, where no token looks.
 
     Parameters
     ----------
@@ -39,6 +37,8 @@ class ForeignDecoder(nn.Module):
     context : int
         Tokens it reads at most.
     """
+
+    every_logit = True
 
     def __init__(self, model: Any, context: int) -> None:
         super().__init__()
@@ -58,8 +58,18 @@ class ForeignDecoder(nn.Module):
         """Another way to compute attention, where the architecture has it."""
         self.model.set_attn_implementation(name)
 
-    def padded(self, texts: Sequence[tuple[list[int], list[int]]]) -> dict[str, Tensor]:
-        """``tokens``, ``there`` (1 where a token is none of padding) and ``wanted`` (n, longest) of texts (asked, written)."""
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits (n, t, tokens) of what follows each token."""
+        found: Tensor = self.model(input_ids=tokens, use_cache=False).logits
+        return found
+
+    def logits_at(self, tokens: Tensor, where: Tensor, at_once: int) -> Iterator[Tensor]:
+        """Logits (m, tokens) of what follows some tokens, a part at a time."""
+        found = self(tokens)[where]
+        return iter(found.split(max(1, at_once // found.shape[-1])))
+
+    def batch_of(self, texts: Sequence[tuple[list[int], list[int]]]) -> dict[str, Tensor]:
+        """Texts (asked, written) below each other, all (n, longest); ``there`` is 1 where a token is none of padding."""
         shape = len(texts), max(len(asked) + len(written) for asked, written in texts)
         tokens, there = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         wanted = torch.full(shape, NOTHING)
@@ -67,7 +77,8 @@ class ForeignDecoder(nn.Module):
             whole, first = torch.tensor([*asked, *written]), max(0, len(asked) - 1)
             tokens[row, : len(whole)], there[row, : len(whole)] = whole, 1
             wanted[row, first : len(whole) - 1] = whole[first + 1 :]
-        return {"tokens": tokens, "there": there, "wanted": wanted}
+        whose = torch.arange(len(texts))[:, None].expand(shape)
+        return {"tokens": tokens, "there": there, "wanted": wanted, "whose": whose}
 
     def logits_of(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits (m, tokens) of the tokens that are to be learnt; others are not computed where the architecture allows."""
@@ -84,42 +95,8 @@ class ForeignDecoder(nn.Module):
         found: Tensor = self.model(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states[-1]
         return found
 
-    @torch.no_grad()
-    def continued(self, prompts: Sequence[list[int]], most: int, ends: Sequence[int], context: int) -> list[Continued]:
-        """What it writes after each prompt by the likeliest token."""
-        found: dict[int, Continued] = {}
-        for length in {len(prompt) for prompt in prompts}:
-            rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
-            given = torch.tensor([prompts[row] for row in rows], device=next(self.parameters()).device)
-            texts = self._together(given, min(most, context - length + 1), set(ends))
-            found.update(zip(rows, texts, strict=True))
-        return [found[row] for row in range(len(prompts))]
-
-    def _together(self, tokens: Tensor, most: int, ends: set[int]) -> list[Continued]:
-        written: list[list[int]] = [[] for _ in tokens]
-        sure, ended = [0.0] * len(tokens), [False] * len(tokens)
-        given, memory = tokens, None
-        for _ in range(most):
-            out = self.model(input_ids=given, past_key_values=memory, use_cache=True)
-            memory = getattr(out, "past_key_values", None)
-            chances, chosen = torch.log_softmax(out.logits[:, -1].float(), dim=-1).max(dim=-1)
-            for row, (token, chance) in enumerate(zip(chosen.tolist(), chances.tolist(), strict=True)):
-                if not ended[row]:
-                    sure[row] += chance
-                    ended[row] = token in ends
-                    written[row] += [] if ended[row] else [token]
-            if all(ended):
-                break
-            tokens = torch.cat([tokens, chosen[:, None]], dim=1)
-            given = chosen[:, None] if memory is not None else tokens
-        counts = [len(text) + end for text, end in zip(written, ended, strict=True)]
-        return [
-            Continued(text, total / max(1, n), end)
-            for text, total, n, end in zip(written, sure, counts, ended, strict=True)
-        ]
-
-    def save(self, folder: Path) -> None:
-        """Weights and configuration, as ``AutoModelForCausalLM`` opens them."""
+    def save(self, folder: Path, *, begin: int | None = None, ends: Any = None) -> None:
+        """Weights and configuration, as ``AutoModelForCausalLM`` opens them; what begins and ends a text is in them already."""
         from honed.networks.encoder import quiet
 
         with quiet():

@@ -11,9 +11,11 @@ import torch
 
 from honed.errors import ZooError
 from honed.files import write_json
+from honed.networks.decoders.any_decoder import AnyDecoder
 from honed.networks.decoders.decoder import Decoder
-from honed.networks.decoders.hub_names import from_hub, hub_names, plain, to_hub
-from honed.networks.decoders.shape import Shape, config_of, shape_of
+from honed.networks.decoders.foreign import ForeignDecoder
+from honed.networks.decoders.hub_names import from_hub, hub_names, plain
+from honed.networks.decoders.shape import Shape, shape_of
 from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
 from honed.zoo.decoders import check_writes, context_of
 from honed.zoo.local import converted, json_of, weights_of
@@ -28,21 +30,27 @@ class Loaded:
 
     Parameters
     ----------
-    network : module
-        Our :class:`~honed.networks.decoders.decoder.Decoder`, or a causal language model of transformers.
+    network : Decoder or ForeignDecoder
+        See :class:`~honed.networks.decoders.any_decoder.AnyDecoder`.
     vocabulary : Vocabulary
-    shape : Shape or None
-        None for a model of transformers.
-    context : int
-        How many tokens it reads at most.
     folder : Path
+        Where it is from.
     """
 
     network: Any
     vocabulary: Vocabulary
-    shape: Shape | None
-    context: int
     folder: Path
+
+    @property
+    def shape(self) -> Shape | None:
+        """That of our own decoder; None for a model of transformers."""
+        found = self.network.shape
+        return found if isinstance(found, Shape) else None
+
+    @property
+    def context(self) -> int:
+        """How many tokens it reads at most."""
+        return int(self.network.shape.context)
 
 
 def load_decoder(
@@ -72,15 +80,13 @@ def load_decoder(
         )
     check_writes(folder, config)
     shape = shape_of(config) if own else None
-    network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype)
-    context = shape.context if shape is not None else context_of(config)
-    return Loaded(network.to(device).eval(), vocabulary_in(folder), shape, context, folder)
+    network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype, context_of(config))
+    return Loaded(network.to(device).eval(), vocabulary_in(folder), folder)
 
 
-def save_decoder(network: Decoder, vocabulary: Vocabulary, folder: Path) -> None:
-    """Write our decoder and its tokenizer as a folder in hub format, which transformers opens as well."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_network(network, folder, begin=vocabulary.begin, ends=list(vocabulary.ends) or None)
+def save_decoder(network: AnyDecoder, vocabulary: Vocabulary, folder: Path) -> None:
+    """Write a decoder and its tokenizer as a folder in hub format, which transformers opens as well."""
+    network.save(folder, begin=vocabulary.begin, ends=list(vocabulary.ends) or None)
     save_vocabulary(vocabulary, folder)
 
 
@@ -95,17 +101,6 @@ def save_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
     write_json(folder / "tokenizer_config.json", told)
     if vocabulary.chat is not None:
         (folder / "chat_template.jinja").write_text(vocabulary.chat.source, encoding="utf-8")
-
-
-def save_network(network: Decoder, folder: Path, *, begin: int | None, ends: Any, **more: Any) -> None:
-    """Weights and configuration in hub format, with the tokens that begin and end a text; ``more`` goes into config.json."""
-    from safetensors.torch import save_file
-
-    weights = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    save_file(to_hub(network.shape, weights), folder / "model.safetensors", metadata={"format": "pt"})
-    tokens = {"bos_token_id": begin, "eos_token_id": ends}
-    write_json(folder / "config.json", {**config_of(network.shape), **tokens, **more})
-    write_json(folder / "generation_config.json", tokens)
 
 
 def _own(folder: Path, shape: Shape, dtype: torch.dtype) -> Decoder:
@@ -142,7 +137,7 @@ def _tensors(paths: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor]:
     return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
 
 
-def _foreign(folder: Path, dtype: torch.dtype) -> Any:
+def _foreign(folder: Path, dtype: torch.dtype, context: int) -> ForeignDecoder:
     from transformers import AutoModelForCausalLM
 
     from honed.networks.encoder import quiet
@@ -159,7 +154,7 @@ def _foreign(folder: Path, dtype: torch.dtype) -> Any:
     missing = sorted(set(told["missing_keys"]))
     if missing or told.get("mismatched_keys"):
         raise _unfit(folder, f"{(missing or sorted(told['mismatched_keys']))[0]} is missing or of another shape")
-    return network
+    return ForeignDecoder(network, context)
 
 
 def _unfit(folder: Path, why: str) -> ZooError:

@@ -23,22 +23,24 @@ def laid(texts: Sequence[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor
     Returns
     -------
     dict
-        ``tokens``, ``places`` (in their own text) and ``wanted`` (the token that is to follow, or -100), all (1, tokens); and what
-        :class:`~honed.networks.decoders.apart.Apart` wants: ``slots``, ``back`` and ``sizes``.
+        ``tokens``, ``places`` (in their own text), ``whose`` (which text) and ``wanted`` (the token that is to follow, or -100),
+        all (1, tokens); and what :class:`~honed.networks.decoders.apart.Apart` wants: ``slots``, ``back`` and ``sizes``.
     """
     order = sorted(range(len(texts)), key=lambda k: -sum(map(len, texts[k])))
     tokens: list[int] = []
     places: list[int] = []
     wanted: list[int] = []
+    whose: list[int] = []
     for k in order:
         asked, written = texts[k]
         whole = [*asked, *written]
         tokens += whole
         places += range(len(whole))
+        whose += [k] * len(whole)
         after = [*whole[1:], NOTHING]
         first = max(0, len(asked) - 1)
         wanted += [NOTHING] * first + after[first:]
-    found = {"tokens": tokens, "places": places, "wanted": wanted}
+    found = {"tokens": tokens, "places": places, "wanted": wanted, "whose": whose}
     lengths = [sum(map(len, texts[k])) for k in order]
     return {name: torch.tensor([values]) for name, values in found.items()} | _arranged(lengths)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from honed.files import read_json, write_json
-from honed.networks.decoders.written import pack, width_of
 from honed.tasks.contract import Array, Input, Problem
+from honed.tasks.text_generation.written import pack, width_of
 
 FEATURES = 2**18
 CHUNK = 1024

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from honed.networks.decoders.written import BYTES, ENDED, SURE, texts_of
 from honed.tasks.answers import Array, Decision, Predictions
 from honed.tasks.text_generation.judging import TextJudging
+from honed.tasks.text_generation.written import BYTES, ENDED, SURE, texts_of
 
 LEAST = 20
 """With fewer right or fewer wrong texts confidence is not fitted, and none is told."""

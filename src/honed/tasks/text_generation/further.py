@@ -19,9 +19,9 @@ from honed.likelihood.tokens import Passage
 from honed.likelihood.told import Told, some
 from honed.media.medium import Medium
 from honed.metrics.intervals import wilson
-from honed.networks.decoders.written import texts_of
 from honed.tasks.contract import Asked, Input, Predictor, Problem
 from honed.tasks.judging import Detail, Look
+from honed.tasks.text_generation.written import texts_of
 
 MOST_ROWS, MOST_LEARNT = 500, 4_000
 """Rows held out, and rows learnt from, that are looked at."""
@@ -64,8 +64,7 @@ def weighing(predictor: Predictor, problem: Problem) -> tuple[Scorer, Callable[[
 
 def scorer_of(network: Any) -> Scorer:
     """What judges texts by the decoder of a network that writes."""
-    loaded = network.loaded()
-    return Scorer(loaded.network, loaded.vocabulary, loaded.context)
+    return Scorer(network.loaded())
 
 
 def told_rows(network: Any, inputs: Sequence[Input], targets: Any, most: int, seed: int) -> list[Told]:

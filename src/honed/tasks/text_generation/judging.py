@@ -9,9 +9,9 @@ import numpy as np
 
 from honed.metrics import texts
 from honed.metrics.intervals import wilson
-from honed.networks.decoders.written import BYTES, ENDED, SURE, pack, texts_of, width_of
 from honed.tasks.answers import Array, Predictions
 from honed.tasks.judging import Counts, Detail, Judging, Worry
+from honed.tasks.text_generation.written import BYTES, ENDED, SURE, pack, texts_of, width_of
 
 if TYPE_CHECKING:
     from honed.tasks.contract import Problem
@@ -24,7 +24,7 @@ LONGEST_SHOWN = 300
 
 
 class TextJudging(Judging):
-    """Targets are arrays of texts, answers packed rows (:mod:`honed.networks.decoders.written`)."""
+    """Targets are arrays of texts, answers packed rows (:mod:`honed.tasks.text_generation.written`)."""
 
     def right(self, truth: Array, given: Array) -> Array:
         """True where the text is the wanted one but for blanks."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from honed.metrics import texts
-from honed.networks.decoders.written import texts_of
 from honed.tasks.answers import Array, Metric
 from honed.tasks.text_generation.scores import MeanLikeness
+from honed.tasks.text_generation.written import texts_of
 
 REJECTED = "rejected"
 """Column of the texts that were preferred less; the key of the problem's facts that names it."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from honed.metrics import texts
 from honed.metrics.intervals import Interval, mean_interval
-from honed.networks.decoders.written import texts_of
 from honed.tasks.answers import Array, Metric
+from honed.tasks.text_generation.written import texts_of
 
 CLOSED_SHARE, CLOSED_BYTES = 0.2, 80
 """Answers of which so few are different, and so short, are right or wrong; others are more or less near."""

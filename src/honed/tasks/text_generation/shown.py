@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from honed.files import read_json, write_json
-from honed.networks.engine import run_encoded
+from honed.networks.engine import outputs_of
 from honed.tasks.contract import Array, Input, Problem
 from honed.tasks.text_generation.baselines import NearestText
 
@@ -43,7 +43,7 @@ class ShownPredictor:
             near = self.nearest.nearest(part, self.n + 1)
             shots = [self._shots(row, places) for row, places in zip(part, near, strict=True)]
             encoded = self.network.encode(part, shots)
-            found.append(run_encoded(self.network, encoded, self.network, advance=advance))
+            found.append(outputs_of(self.network, encoded, advance=advance))
         return np.concatenate(found)
 
     def _shots(self, row: Input, places: list[int]) -> list[tuple[Input, str]]:
@@ -65,7 +65,7 @@ class ShownPredictor:
     @classmethod
     def load(cls, folder: Path, problem: Problem) -> ShownPredictor:
         """Read back what :meth:`save` wrote."""
-        from honed.networks.decoders.writer import load_writer
+        from honed.tasks.text_generation.writer import load_writer
 
         return cls(load_writer(folder), NearestText.load(folder, problem), int(read_json(folder / FACTS)["n"]))
 

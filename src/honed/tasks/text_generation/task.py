@@ -105,6 +105,11 @@ class TextGeneration(Task):
     def prefers(self, problem: Problem) -> bool:
         return REJECTED in problem.extra
 
+    def pairs(self, network: Any) -> Any:
+        from honed.tasks.text_generation.pairs import Pairs
+
+        return Pairs(network)
+
     # --- models ---------------------------------------------------------------------------------------------------
     def baselines(self, problem: Problem, config: Any) -> list[Baseline]:
         from honed.tasks.text_generation.baselines import NearestText, UsualText
@@ -116,7 +121,7 @@ class TextGeneration(Task):
 
     def build(self, base: Base | None, problem: Problem, config: Any, seed: int) -> Any:
         from honed.networks.decoders.layout import Layout
-        from honed.networks.decoders.writer import Writer
+        from honed.tasks.text_generation.writer import Writer
 
         assert base is not None
         layout = Layout(problem.inputs, problem.extra["instruction"], messages=problem.extra["messages"])
@@ -147,10 +152,10 @@ class TextGeneration(Task):
         return ShownPredictor(network, NearestText.fit(inputs, targets, problem, 0), n or MOST_SHOTS)
 
     def load_predictor(self, kind: str, folder: Path, problem: Problem) -> Predictor:
-        from honed.networks.decoders.writer import load_writer
         from honed.networks.engine import NetworkPredictor
         from honed.tasks.text_generation.baselines import NearestText, UsualText
         from honed.tasks.text_generation.shown import ShownPredictor
+        from honed.tasks.text_generation.writer import load_writer
 
         if kind == NetworkPredictor.kind:
             return NetworkPredictor(load_writer(folder))
@@ -182,7 +187,7 @@ class TextGeneration(Task):
         return pa.string()
 
     def answer_code(self, problem: Problem) -> str:
-        from honed.networks.decoders.recipe import ANSWERS
+        from honed.tasks.text_generation.recipe import ANSWERS
 
         return ANSWERS.strip()
 

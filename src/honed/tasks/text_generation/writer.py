@@ -1,13 +1,12 @@
-"""A decoder that writes a text for each row, as the contract of a network asks for it."""
+"""A decoder that writes a text for each row, as the contract asks for a network."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,16 +14,19 @@ from torch import nn
 
 from honed.errors import BundleError, ZooError
 from honed.files import read_json, write_json
-from honed.networks.decoders.apart import Apart
-from honed.networks.decoders.foreign import ForeignDecoder
-from honed.networks.decoders.greedy import continued
+from honed.generation.at_hand import continued
+from honed.generation.settings import Completion, Request, Settings
+from honed.networks.decoders.any_decoder import AnyDecoder
 from honed.networks.decoders.layout import Layout
-from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder, save_vocabulary
-from honed.networks.decoders.recipe import writer_recipe
-from honed.networks.decoders.rows import NOTHING, laid
+from honed.networks.decoders.loading import Loaded, load_decoder, save_decoder
+from honed.networks.decoders.rows import NOTHING
 from honed.networks.decoders.vocabulary import Vocabulary
-from honed.networks.decoders.written import pack, width_of
 from honed.tasks.contract import Array, Batch, Encoded, Input, Recipe
+from honed.tasks.text_generation.recipe import writer_recipe
+from honed.tasks.text_generation.written import pack, width_of
+
+if TYPE_CHECKING:
+    from honed.generation.text_engine import TextEngine
 
 FACTS = "honed_writer.json"
 SAMPLE = "A text of ordinary words, some longer than others, tells how many bytes a token stands for on average."
@@ -37,31 +39,25 @@ SPARE = 1.5
 
 
 class Writer(nn.Module):
-    """Rows in, texts packed as numbers out; see :mod:`honed.networks.decoders.written`.
+    """Rows in, texts packed as numbers out; see :mod:`honed.tasks.text_generation.written`.
 
     Parameters
     ----------
-    decoder : Decoder
+    decoder : AnyDecoder
+        Of our own or of transformers.
     vocabulary : Vocabulary
     layout : Layout
     most_bytes, most_tokens : int
         Room for a written text; how many tokens it may have.
     """
 
-    engines = ("torch-fp32",)
-    """What can compute it: it writes token by token, which files for other runtimes do not say."""
-    tokens_in_fp32 = 4096
-
     def __init__(
-        self, decoder: Any, vocabulary: Vocabulary, layout: Layout, *, most_bytes: int, most_tokens: int
+        self, decoder: AnyDecoder, vocabulary: Vocabulary, layout: Layout, *, most_bytes: int, most_tokens: int
     ) -> None:
         super().__init__()
-        self.backbone, self.vocabulary, self.layout = decoder, vocabulary, layout
+        self.backbone: Any = decoder
+        self.vocabulary, self.layout = vocabulary, layout
         self.most_bytes, self.most_tokens = most_bytes, most_tokens
-        shape = decoder.shape
-        self.foreign = isinstance(decoder, ForeignDecoder)
-        if not self.foreign:
-            decoder.config = SimpleNamespace(num_hidden_layers=shape.n_layers, hidden_size=shape.width)
 
     @classmethod
     def from_base(cls, folder: Path, layout: Layout, *, most_bytes: int, most_tokens: int = 0) -> Writer:
@@ -81,7 +77,13 @@ class Writer(nn.Module):
         if most > room and most_bytes / max(1.0, rate) > room:
             seen = f"The base reads {loaded.context} tokens at a time; the texts to be written have up to {most_bytes / rate:.0f}."
             raise ZooError("Z045", seen, "Take a base that reads more, or shorten the texts.")
-        return cls(_decoder(loaded), vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
+        return cls(loaded.network, vocabulary, own, most_bytes=most_bytes, most_tokens=min(most, room))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What can compute it: it writes token by token, which files for other runtimes do not say."""
+        own = self.loaded().shape is not None
+        return ("torch-fp32", "onnx-fp32", "onnx-int8", "vllm") if own else ("torch-fp32", "vllm")
 
     @property
     def natural_rate(self) -> float:
@@ -119,7 +121,7 @@ class Writer(nn.Module):
         room = self.context - self.most_tokens
         found = []
         for k, row in enumerate(inputs):
-            tokens = self._prompt(row, list(shots[k]) if shots else [])
+            tokens = self._prompt(row, list(shots[k]) if shots else []) or self.vocabulary.encode("")
             found.append({"tokens": tokens[-room:], "length": min(len(tokens), room) + self.most_tokens // 2})
         return found
 
@@ -152,7 +154,8 @@ class Writer(nn.Module):
 
     def batch_of(self, texts: Sequence[tuple[list[int], list[int]]]) -> Batch:
         """Texts (asked, written) as training reads them, with ``wanted``, what is to be learnt."""
-        return self.backbone.padded(texts) if self.foreign else laid(texts)  # type: ignore[no-any-return]
+        found: Batch = self.backbone.batch_of(texts)
+        return found
 
     def told(self, encoded: Encoded, target: Any) -> str:
         """A row as it is learnt from, in words, taken from the very batch that training would get."""
@@ -177,9 +180,7 @@ class Writer(nn.Module):
 
     def loaded(self, folder: Path = Path("bundle")) -> Loaded:
         """The decoder as generators and judges of texts take it; ``folder`` is where it is from."""
-        if self.foreign:
-            return Loaded(self.backbone.model, self.vocabulary, None, self.context, folder)
-        return Loaded(self.backbone, self.vocabulary, self.backbone.shape, self.context, folder)
+        return Loaded(self.backbone, self.vocabulary, folder)
 
     def closed(self, text: str) -> list[int]:
         """Tokens of a text with the end after it."""
@@ -189,21 +190,33 @@ class Writer(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         """Texts as packed rows (n, width); in training the logits (m, tokens) of the tokens that are to be learnt."""
         if "learnt" in batch:
-            if self.foreign:
-                return self.backbone.logits_of(batch)  # type: ignore[no-any-return]
-            apart = Apart(batch["slots"], batch["back"], batch["sizes"], self.backbone.shape.window)
-            state = self.backbone.read(batch["tokens"], batch["places"], mask=apart)
-            found: torch.Tensor = self.backbone.logits(state[batch["learnt"]])
-            return found
-        prompts = [row[:n].tolist() for row, n in zip(batch["tokens"], batch["lengths"].tolist(), strict=True)]
-        most, ends = self.most_tokens, self.vocabulary.ends
-        if self.foreign:
-            texts = self.backbone.continued(prompts, most, ends, self.context)
-        else:
-            texts = continued(self.backbone, prompts, most, ends, self.context)
-        words = [self.vocabulary.decode(text.tokens) for text in texts]
-        sure, ended = [text.sure for text in texts], [text.ended for text in texts]
-        return torch.from_numpy(pack(words, self.n_outputs, sure, ended))
+            return self.backbone.logits_of(batch)  # type: ignore[no-any-return]
+        rows = zip(batch["tokens"], batch["lengths"].tolist(), strict=True)
+        return torch.from_numpy(self._written([row[:n].tolist() for row, n in rows]))
+
+    def outputs_of(self, encoded: Sequence[Encoded], advance: Callable[[int], None] | None = None) -> Array:
+        """Texts as packed rows (n, width), in the order given: each prompt takes the place of a text that has ended."""
+        return self._written([row["tokens"] for row in encoded], advance)
+
+    def _written(self, prompts: list[list[int]], advance: Callable[[int], None] | None = None) -> Array:
+        wanted = Settings(max_tokens=self.most_tokens, logprobs=0)
+        return self._packed(continued(self.loaded(), prompts, wanted, advance=advance))
+
+    def written_by(
+        self, writing: TextEngine, encoded: Sequence[Encoded], advance: Callable[[int], None] | None = None
+    ) -> Array:
+        """The same by an engine for texts, in company with whatever else it writes."""
+        wanted = Settings(max_tokens=self.most_tokens, logprobs=0)
+        found = []
+        for stream in [writing.submit(Request(row["tokens"], wanted)) for row in encoded]:
+            found.append(stream.result())
+            if advance is not None:
+                advance(1)
+        return self._packed(found)
+
+    def _packed(self, found: Sequence[Completion]) -> Array:
+        texts = [self.vocabulary.decode(one.ids) for one in found]
+        return pack(texts, self.n_outputs, [one.sure for one in found], [one.finish == "stop" for one in found])
 
     def features(self, batch: Batch) -> torch.Tensor:
         """The mean of what the last layer reads for the tokens of a prompt, (n, width) float32."""
@@ -245,11 +258,7 @@ class Writer(nn.Module):
 
     def save(self, folder: Path) -> None:
         """A folder in hub format, and how rows become prompts."""
-        if self.foreign:
-            self.backbone.save(folder)
-            save_vocabulary(self.vocabulary, folder)
-        else:
-            save_decoder(self.backbone, self.vocabulary, folder)
+        save_decoder(self.backbone, self.vocabulary, folder)
         facts = {"layout": self.layout.as_dict(), "most_bytes": self.most_bytes, "most_tokens": self.most_tokens}
         write_json(folder / FACTS, facts)
 
@@ -265,9 +274,4 @@ def load_writer(folder: Path) -> Writer:
         ) from error
     layout = Layout.from_dict(facts["layout"])
     sizes = {"most_bytes": int(facts["most_bytes"]), "most_tokens": int(facts["most_tokens"])}
-    return Writer(_decoder(loaded), loaded.vocabulary, layout, **sizes).eval()
-
-
-def _decoder(loaded: Loaded) -> Any:
-    """Our own module, or the model of transformers behind the same questions."""
-    return loaded.network if loaded.shape is not None else ForeignDecoder(loaded.network, loaded.context)
+    return Writer(loaded.network, loaded.vocabulary, layout, **sizes).eval()
