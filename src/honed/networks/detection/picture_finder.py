@@ -162,7 +162,7 @@ class PictureFinder(nn.Module):
     @property
     def for_engines(self) -> nn.Module:
         """The part that other engines compute: everything up to the choice among overlapping boxes."""
-        return _Dense(self.finder)
+        return _Dense(self.finder, (self.canvas.height, self.canvas.width))
 
     def recipe(self) -> Recipe:
         """How the network is used without Honed; see :class:`honed.tasks.contract.Recipe`."""
@@ -209,14 +209,18 @@ class _Dense(nn.Module):
 
     inputs = ("pixels",)
 
-    def __init__(self, finder: Any) -> None:
+    def __init__(self, finder: Any, size: tuple[int, int]) -> None:
         super().__init__()
-        self.finder = finder
+        self.finder, self.size = finder, size
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """One row of numbers for each picture."""
         found: torch.Tensor = self.finder.dense(_shares(batch["pixels"]))
         return found
+
+    def gap(self, found: torch.Tensor, wanted: torch.Tensor) -> float:
+        """How far two such rows lie apart; see :func:`honed.networks.gap.gap_between`."""
+        return float(self.finder.gap(found, wanted, self.size))
 
 
 def _shares(pixels: torch.Tensor) -> torch.Tensor:

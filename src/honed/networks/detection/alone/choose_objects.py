@@ -32,7 +32,10 @@ def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
     for row, (height, width) in zip(numbers, size.tolist(), strict=True):
         parts = [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)]
         boxes, scores, labels, places = KINDS[facts["kind"]](parts, facts, arrays)
-        kept = apart(boxes, scores, labels, facts["most_overlap"])[:MOST]
+        kept = np.arange(len(boxes))
+        if facts["most_overlap"] is not None:
+            kept = apart(boxes, scores, labels, facts["most_overlap"])
+        kept = kept[:MOST]
         cells = None
         if facts["masks"]:
             from outlines import outlines  # type: ignore[import-not-found,unused-ignore]  # lies beside this file
@@ -58,8 +61,7 @@ def of_places(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...
 def of_anchors(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
     """RetinaNet, FCOS and SSD: logits and shifts of every anchor."""
     if facts["kind"] == "ssd":
-        shares = np.exp(parts[0] - parts[0].max(axis=1, keepdims=True))
-        shares = (shares / shares.sum(axis=1, keepdims=True))[:, 1:]
+        shares = softmax(parts[0])[:, 1:]
         groups = [(0, shares[:, [label]], label) for label in range(shares.shape[1])]
     else:
         shares = sigmoid(parts[0])
@@ -70,7 +72,27 @@ def of_anchors(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ..
     found = [likeliest(part, facts, first, label) for first, part, label in groups]
     places, labels, scores = (np.concatenate(column) for column in zip(*found, strict=True))
     boxes = DECODERS.get(facts["kind"], moved)(parts[1][places], arrays["anchors"][places], facts)
-    return cut(boxes, facts), scores, labels, places
+    return boxes if facts.get("cut_last") else cut(boxes, facts), scores, labels, places
+
+
+def of_queries(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
+    """The DETR family: logits, and middles and sides of boxes as shares of the canvas, of every query.
+
+    One logit more than there are classes means "no object": then a query tells its likeliest class, else perhaps several.
+    """
+    logits, n = parts[0], facts["labels"]
+    if logits.shape[1] > n:
+        shares = softmax(logits)[:, :n]
+        scores, labels, query = shares.max(axis=1), shares.argmax(axis=1), np.arange(len(shares))
+    else:
+        scores, every = sigmoid(logits).ravel(), np.arange(logits.size)
+        query, labels = every // n, every % n
+    order = np.argsort(-scores, kind="stable")[: facts["candidates"]]
+    order = order[scores[order] >= facts["least_score"]]
+    middle, side = np.split(parts[1][query[order]], 2, axis=1)
+    high, wide = facts["seen"]
+    boxes = np.concatenate([middle - side / 2, middle + side / 2], axis=1) * np.array([wide, high] * 2, np.float32)
+    return cut(boxes, facts), scores[order], labels[order], query[order]
 
 
 def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Array, Array, Array]:
@@ -98,7 +120,7 @@ def spread(shifts: Array, anchors: Array, facts: Facts) -> Array:
 
 
 KINDS: dict[str, Callable[[list[Array], Facts, Any], tuple[Array, ...]]] = {
-    "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors,
+    "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors, "queries": of_queries,
 }  # fmt: skip
 DECODERS = {"fcos": spread}
 
@@ -145,6 +167,13 @@ def cut(boxes: Array, facts: Facts) -> Array:
     """Boxes cut at the borders of what the network sees."""
     high, wide = facts["seen"]
     return np.clip(boxes, 0, np.array([wide, high, wide, high], np.float32))
+
+
+def softmax(x: Array) -> Array:
+    """Shares of each row from logits."""
+    found: Array = np.exp(x - x.max(axis=1, keepdims=True))
+    found /= found.sum(axis=1, keepdims=True)
+    return found
 
 
 def sigmoid(x: Array) -> Array:

@@ -21,9 +21,11 @@ from honed.networks.detection.families.base import (
 )
 from honed.networks.detection.found import Found
 from honed.networks.detection.masks import GRID
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.detector import KIND, build_detector
 from honed.networks.detectron.found import Target
+from honed.networks.detectron.one_stage import CANDIDATES, WEIGHTS
 from honed.networks.detectron.proposals import Dense
 from honed.networks.detectron.settings import DetectronSettings
 
@@ -129,6 +131,19 @@ class DetectronFinder(FamilyFinder):
         else:
             answers = self.network.chosen(list(parts[: -2 * n]), dense, sizes)
         return [within(Found(one.boxes, one.scores, one.labels, _on_grid(one.masks)), size) for one in answers]
+
+    def alone(self, size: tuple[int, int]) -> Alone | None:
+        """Of networks of one stage, as :meth:`honed.networks.detectron.one_stage.OneStage.chosen` chooses."""
+        if self.settings.kind != "retinanet":
+            return None
+        anchors, shapes = self._anchors(size), self.shapes(size)
+        n = sum(len(some) for some in anchors)
+        facts = {
+            "kind": "retinanet", "candidates": CANDIDATES, "most_overlap": self.settings.most_overlap,
+            "cut_last": True, "seen": list(size), "levels": [len(some) for some in anchors], "weights": WEIGHTS,
+            "shapes": [[n, shapes[0][-1]], [n, shapes[-1][-1]]],
+        }  # fmt: skip
+        return Alone(facts, {"anchors": torch.cat(anchors).cpu().numpy()})
 
     def _anchors(self, size: tuple[int, int]) -> list[torch.Tensor]:
         like = next(self.network.parameters())
