@@ -94,13 +94,14 @@ def pictures(n: int = 3) -> list[tuple[bytes]]:
     return found
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_joined_layers_say_the_same(name: str) -> None:
+def test_joined_layers_say_the_same(name: str, quick: bool) -> None:
     network = network_of(name)
     batch = {"pixels": (canvas() * 255).to(torch.uint8), "size": torch.tensor([SIZE, SIZE])}
     with torch.no_grad():
         wanted = network.for_engines(batch)
-        twin = joined(network, batch)
+        twin = joined(network, batch, quick=quick)
         found = twin.for_engines(batch)
     assert gap_between(network.for_engines, found, wanted) <= NEAR
     norms = [sum(hasattr(part, "running_var") for part in one.modules()) for one in (network, twin)]
