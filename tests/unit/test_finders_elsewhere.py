@@ -36,6 +36,7 @@ WITH_NUMPY = (
     "small", "torchvision retinanet", "torchvision fcos", "torchvision ssdlite", "detectron retina",
     "transformers detr", "transformers rt_detr_v2", "transformers d_fine", "transformers deformable",
 )  # fmt: skip
+ALIKE = ("torchvision retinanet", "torchvision ssdlite", "detectron retina")
 CHOOSING = ("transformers rt_detr_v2", "transformers d_fine")
 """Their queries are the best places of the picture."""
 NEAR = 1e-3
@@ -131,7 +132,10 @@ def test_what_is_more_than_a_factor_is_not_joined() -> None:
     assert joined(nn.Sequential(nn.Linear(3, 3)), batch) is None
 
 
-@pytest.mark.parametrize(("name", "size"), [*((name, SIZE) for name in ON_ONNX), ("transformers rt_detr_v2", (96, 224))])
+ON_CANVASES = [*((name, SIZE) for name in ON_ONNX), ("transformers rt_detr_v2", (96, 224))]
+
+
+@pytest.mark.parametrize(("name", "size"), ON_CANVASES)
 def test_onnx_runtime_finds_the_same_objects(name: str, size: tuple[int, int], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     from honed.engines.onnx_runtime import OnnxRunner
@@ -140,9 +144,9 @@ def test_onnx_runtime_finds_the_same_objects(name: str, size: tuple[int, int], t
 
     network = network_of(name, size)
     export_network(network, pictures(2), tmp_path / "model.onnx", with_features=False)
-    engine, plain = EnginePredictor(network, "onnx-fp32", OnnxRunner(tmp_path / "model.onnx")), NetworkPredictor(network)
+    engine = EnginePredictor(network, "onnx-fp32", OnnxRunner(tmp_path / "model.onnx"))
     for n in (1, 5):
-        wanted = plain.outputs(pictures(n))
+        wanted = NetworkPredictor(network).outputs(pictures(n))
         assert unpack(wanted).there.sum() > 5
         assert ObjectJudging().differ(engine.outputs(pictures(n)), wanted) < NEAR
 
@@ -172,7 +176,7 @@ def test_numpy_chooses_the_same_objects(name: str, alone: Path) -> None:
     np.testing.assert_array_equal(batch["size"], wanted_batch["size"].numpy())
     with torch.no_grad():
         rows = network.for_engines(wanted_batch).numpy()
-    if name in ("torchvision retinanet", "torchvision ssdlite", "detectron retina"):  # random ones say nearly the same of all anchors
+    if name in ALIKE:  # random ones say nearly the same of all anchors
         rows = np.random.default_rng(5).normal(scale=1.5, size=rows.shape).astype(np.float32)
     found, wanted = space["settle"](rows, batch), network.settle(rows, wanted_batch)  # type: ignore[operator]
     assert unpack(wanted).there.sum() > 5

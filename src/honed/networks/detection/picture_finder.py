@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
-from honed.data.pictures import in_threads, open_picture
+from honed.data.pictures import in_threads, open_image
 from honed.networks.detection.canvas import Canvas
 from honed.networks.detection.finder import Finder
 from honed.networks.detection.found import Found
@@ -229,12 +230,12 @@ def _shares(pixels: torch.Tensor) -> torch.Tensor:
     return found.contiguous(memory_format=torch.channels_last)
 
 
-def _opened(source: Any, least: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+def _opened(source: Any, least: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
     """A picture, perhaps decoded at a half or a quarter where that is enough, and its true height and width."""
     from honed.data.pictures import picture_facts
 
     facts = picture_facts(source)
-    return open_picture(source, at_least=least), (facts.height, facts.width)
+    return open_image(source, at_least=least), (facts.height, facts.width)
 
 
 def load_picture_finder(folder: Path) -> PictureFinder:

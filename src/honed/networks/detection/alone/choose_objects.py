@@ -126,14 +126,17 @@ DECODERS = {"fcos": spread}
 
 
 def apart(boxes: Array, scores: Array, labels: Array, most_overlap: float) -> Array:
-    """Positions of boxes, the surest first, of which no two of one label overlap more."""
+    """Positions of boxes, the surest first, of which no two of the first ``MOST`` and of one label overlap more."""
     order = np.argsort(-scores, kind="stable")
     left, top, right, bottom = boxes[order].T
     area, alike = (right - left) * (bottom - top), labels[order]
-    gone = np.zeros(len(order), dtype=bool)
+    gone, kept = np.zeros(len(order), dtype=bool), 0
     for i in range(len(order)):
         if gone[i]:
             continue
+        kept += 1
+        if kept == MOST:
+            break
         across = np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :])
         down = np.minimum(bottom[i], bottom[i + 1 :]) - np.maximum(top[i], top[i + 1 :])
         common = np.maximum(across, 0) * np.maximum(down, 0)
