@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .boxes import LEAST_SIDE, MOST, apart, cut, moved, sigmoid, softmax, spread
+from .outlines import outlines
+from .two_stages import of_regions
+from .two_stages import outlines as outlines_of_regions
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Facts = dict[str, Any]
-MOST, FIELDS, BITS, LEAST_SIDE, MOST_GROWTH = 100, 7, 16, 1e-3, float(np.log(1000 / 16))
+FIELDS, BITS = 7, 16
 
 
 def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
@@ -38,9 +43,7 @@ def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
         kept = kept[:MOST]
         cells = None
         if facts["masks"]:
-            from outlines import outlines  # type: ignore[import-not-found,unused-ignore]  # lies beside this file
-
-            cells = outlines(parts[4], parts[3][places[kept]], boxes[kept], arrays)
+            cells = outlined(parts, boxes[kept], labels[kept], places[kept], facts, arrays)
         rows.append(packed((height, width), boxes[kept], scores[kept], labels[kept], cells, facts))
     return np.stack(rows)
 
@@ -95,6 +98,13 @@ def of_queries(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ..
     return cut(boxes, facts), scores[order], labels[order], query[order]
 
 
+def outlined(parts: list[Array], boxes: Array, labels: Array, places: Array, facts: Facts, arrays: Any) -> Array:
+    """Cells (k, 28, 28) bool that belong to the objects."""
+    if facts["kind"] == "regions":
+        return outlines_of_regions(parts, boxes, labels, facts, arrays)
+    return outlines(parts[4], parts[3][places], boxes, arrays)
+
+
 def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Array, Array, Array]:
     """Anchor, label and score of the surest of a group."""
     flat = shares.ravel()
@@ -103,46 +113,11 @@ def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Arra
     return first + sure // shares.shape[1], label + sure % shares.shape[1], flat[sure]
 
 
-def moved(shifts: Array, anchors: Array, facts: Facts) -> Array:
-    """Boxes that shifts lead to: of the middle by the side, and the logarithm of growth."""
-    side = anchors[:, 2:] - anchors[:, :2]
-    shifts = shifts / np.array(facts["weights"], dtype=np.float32)
-    middle = shifts[:, :2] * side + anchors[:, :2] + 0.5 * side
-    half = 0.5 * np.exp(np.minimum(shifts[:, 2:], MOST_GROWTH)) * side
-    return np.concatenate([middle - half, middle + half], axis=1)
-
-
-def spread(shifts: Array, anchors: Array, facts: Facts) -> Array:
-    """Boxes whose four sides lie so far from the middle of the anchor, in sides of the anchor."""
-    side = anchors[:, 2:] - anchors[:, :2]
-    middle = 0.5 * (anchors[:, :2] + anchors[:, 2:])
-    return np.concatenate([middle - shifts[:, :2] * side, middle + shifts[:, 2:] * side], axis=1)
-
-
 KINDS: dict[str, Callable[[list[Array], Facts, Any], tuple[Array, ...]]] = {
     "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors, "queries": of_queries,
+    "regions": of_regions,
 }  # fmt: skip
 DECODERS = {"fcos": spread}
-
-
-def apart(boxes: Array, scores: Array, labels: Array, most_overlap: float) -> Array:
-    """Positions of boxes, the surest first, of which no two of the first ``MOST`` and of one label overlap more."""
-    order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
-    area, alike = (right - left) * (bottom - top), labels[order]
-    gone, kept = np.zeros(len(order), dtype=bool), 0
-    for i in range(len(order)):
-        if gone[i]:
-            continue
-        kept += 1
-        if kept == MOST:
-            break
-        across = np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :])
-        down = np.minimum(bottom[i], bottom[i + 1 :]) - np.maximum(top[i], top[i + 1 :])
-        common = np.maximum(across, 0) * np.maximum(down, 0)
-        over = common > most_overlap * (area[i] + area[i + 1 :] - common)
-        gone[i + 1 :] |= over & (alike[i + 1 :] == alike[i])
-    return order[~gone]
 
 
 def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, cells: Any, facts: Facts) -> Array:
@@ -164,22 +139,3 @@ def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, ce
         bits = cells[stay].reshape(n, 28 * 28 // BITS, BITS).astype(np.int64)
         objects[:n, FIELDS:] = (bits << np.arange(BITS)).sum(axis=-1)
     return row
-
-
-def cut(boxes: Array, facts: Facts) -> Array:
-    """Boxes cut at the borders of what the network sees."""
-    high, wide = facts["seen"]
-    return np.clip(boxes, 0, np.array([wide, high, wide, high], np.float32))
-
-
-def softmax(x: Array) -> Array:
-    """Shares of each row from logits."""
-    found: Array = np.exp(x - x.max(axis=1, keepdims=True))
-    found /= found.sum(axis=1, keepdims=True)
-    return found
-
-
-def sigmoid(x: Array) -> Array:
-    """Shares from logits."""
-    found: Array = 1 / (1 + np.exp(-np.clip(x, -80, 80)))
-    return found
