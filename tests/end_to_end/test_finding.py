@@ -109,9 +109,8 @@ def test_an_export_finds_the_same_objects_without_honed(run: honed.Result, tmp_p
     found = honed.export(run.folder / "model", "onnx", tmp_path / "out")
     assert found.rows > 4 and found.changed == 0 and found.difference < 1e-3
     kept = {path.name for path in (tmp_path / "out").iterdir()}
-    outlines = run.report.task == "image-segmentation"
-    assert {"model.onnx", "objects.json", "objects.npz", "choose_objects.py", "read_pictures.py"} <= kept
-    assert ("outlines.py" in kept) == outlines
+    assert {"model.onnx", "objects.json", "objects.npz", "objects"} <= kept
+    assert {"objects/choose_objects.py", "objects/read_pictures.py"} <= set(found.files)
     assert set(found.packages) == {"numpy", "onnxruntime", "pillow"}
 
 

@@ -184,6 +184,7 @@ def test_engines_are_compared_whatever_the_order() -> None:
     assert judging.differ(first, moved) == pytest.approx(3 / 40)
     assert judging.differ(first, given([("bolt", BOLT, 0.9)])) == pytest.approx(0.8)
     assert judging.changed(first, given([("bolt", BOLT, 0.9), ("nut", NUT, 0.8), ("nut", BOLT, 0.03)])) == 0.0
+    assert judging.changed(given([("bolt", BOLT, 0.9)]), given([("nut", BOLT, 0.9)])) == 1.0
 
 
 def test_thresholds_follow_the_costs_and_scores_become_shares() -> None:

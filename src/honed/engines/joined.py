@@ -50,5 +50,5 @@ class JoinedPredictor:
 def joined_predictor(network: Any, inputs: Sequence[Input], engine: str, precision: str) -> JoinedPredictor | None:
     """On a copy that was joined by running it on these inputs; None where there is nothing to join."""
     batch = to_device(network.eval().collate(network.encode(list(inputs))), device_of(network))
-    quick = joined(network, batch)
+    quick = joined(network, batch, quick=precision == "fp32")
     return None if quick is None else JoinedPredictor(network, quick, engine, precision)

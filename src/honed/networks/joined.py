@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from honed.networks.gap import gap_between
+from honed.networks.quick_convolutions import quicken
 from honed.tasks.contract import Batch
 
 Affine = tuple[torch.Tensor, torch.Tensor]
@@ -22,7 +24,7 @@ TOLERANCE = 1e-3
 
 
 @torch.no_grad()
-def joined(network: Any, batch: Batch) -> Any | None:
+def joined(network: Any, batch: Batch, *, quick: bool = False) -> Any | None:
     """A copy of a network that computes the same with fewer steps; None where there is nothing to join.
 
     Parameters
@@ -31,6 +33,9 @@ def joined(network: Any, batch: Batch) -> Any | None:
         In evaluation mode; it is left as it is.
     batch : Batch
         What it is run on once. A copy whose numbers differ on it is not given.
+    quick : bool
+        Convolutions are also computed by what is quickest for their shape, in full precision; see
+        :mod:`honed.networks.quick_convolutions`.
     """
     if not any(isinstance(part, nn.Conv2d) for part in network.modules()):
         return None
@@ -40,10 +45,11 @@ def joined(network: Any, batch: Batch) -> Any | None:
     for convolution, norm in pairs:
         _join(twin, convolution, norm)
     twin.to(memory_format=torch.channels_last)
-    found = work(batch)
-    scale = max(1.0, float(wanted.abs().max())) if wanted.numel() else 1.0
-    same = found.shape == wanted.shape and bool(((found - wanted).abs() <= TOLERANCE * scale).all())
-    return twin if same else None
+    if gap_between(work, work(batch), wanted) > TOLERANCE:
+        return None
+    if not quick or not quicken(twin):
+        return twin
+    return twin if gap_between(work, work(batch), wanted) <= TOLERANCE else joined(network, batch)
 
 
 def _run_and_watch(network: Any, batch: Batch) -> tuple[torch.Tensor, list[tuple[nn.Conv2d, nn.Module]]]:

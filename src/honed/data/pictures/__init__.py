@@ -1,10 +1,10 @@
 """Pictures as they really come: opened as RGB pixels, or looked at by their headers alone."""
 
 from honed.data.pictures.facts import PictureFacts, picture_facts, read_facts
-from honed.data.pictures.opening import MOST_PIXELS, Source, open_picture
+from honed.data.pictures.opening import MOST_PIXELS, Source, open_image, open_picture
 from honed.data.pictures.sources import content_digest, in_threads, named, trouble_of
 
 __all__ = [
-    "MOST_PIXELS", "PictureFacts", "Source", "content_digest", "in_threads", "named", "open_picture", "picture_facts",
-    "read_facts", "trouble_of",
+    "MOST_PIXELS", "PictureFacts", "Source", "content_digest", "in_threads", "named", "open_image", "open_picture",
+    "picture_facts", "read_facts", "trouble_of",
 ]  # fmt: skip

@@ -41,7 +41,17 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def open_picture(
     source: Source, *, most_pixels: int = MOST_PIXELS, at_least: tuple[int, int] | None = None, name: str = ""
 ) -> Array:
-    """The pixels of one picture, as a person sees it.
+    """The pixels of one picture, as a person sees it: an array of its own memory, so it may be written to.
+
+    See :func:`open_image`, which gives the same as Pillow has it.
+    """
+    return np.array(open_image(source, most_pixels=most_pixels, at_least=at_least, name=name))
+
+
+def open_image(
+    source: Source, *, most_pixels: int = MOST_PIXELS, at_least: tuple[int, int] | None = None, name: str = ""
+) -> Image.Image:
+    """One picture as a person sees it, decoded, in mode RGB.
 
     The orientation of EXIF is applied; transparent parts are laid on white; of moving pictures the first is taken;
     greys of 16 bits are scaled by the depth they were taken with (8, 12 or 16 bits, told from the brightest value);
@@ -61,8 +71,8 @@ def open_picture(
 
     Returns
     -------
-    uint8 array (height, width, 3), RGB
-        Of its own memory, so it may be written to.
+    Image
+        Of Pillow; for one that is only to be resized, two copies of its pixels are saved.
 
     Raises
     ------
@@ -80,7 +90,7 @@ def open_picture(
         elif image.format == "PNG":  # may stand behind the pixels
             orientation = orientation_of(image, thorough=True)
         image = in_rgb(image)
-        return np.array(image.transpose(TURNS[orientation]) if orientation in TURNS else image)
+        return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def name_of(source: Source) -> str:

@@ -26,14 +26,16 @@ class Canvas:
         """What a picture of this height and width is multiplied by."""
         return min(self.height / size[0], self.width / size[1])
 
-    def fitted(self, picture: Array) -> Array:
-        """A picture (h, w, 3) uint8 scaled to fit, (h', w', 3) uint8."""
-        height, width = picture.shape[:2]
-        scale = self.scale_of((height, width))
-        wanted = (max(1, min(self.width, round(width * scale))), max(1, min(self.height, round(height * scale))))
-        if wanted == (width, height):
-            return picture
-        return np.asarray(Image.fromarray(picture).resize(wanted, Image.Resampling.BILINEAR, reducing_gap=3.0))
+    def fitted(self, picture: Array | Image.Image) -> Array:
+        """A picture (h, w, 3) uint8, or one of Pillow in RGB, scaled to fit, (h', w', 3) uint8."""
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        scale = self.scale_of((image.height, image.width))
+        wanted = (
+            max(1, min(self.width, round(image.width * scale))), max(1, min(self.height, round(image.height * scale)))
+        )  # fmt: skip
+        if wanted != image.size:
+            image = image.resize(wanted, Image.Resampling.BILINEAR, reducing_gap=3.0)
+        return np.asarray(image)
 
     def laid(self, picture: Array, colour: tuple[float, float, float]) -> Array:
         """A fitted picture on the canvas, (3, height, width) uint8, the rest in a colour given as shares of 1."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
-from honed.data.pictures import in_threads, open_picture
+from honed.data.pictures import in_threads, open_image
 from honed.networks.detection.canvas import Canvas
 from honed.networks.detection.finder import Finder
 from honed.networks.detection.found import Found
@@ -162,7 +163,7 @@ class PictureFinder(nn.Module):
     @property
     def for_engines(self) -> nn.Module:
         """The part that other engines compute: everything up to the choice among overlapping boxes."""
-        return _Dense(self.finder)
+        return _Dense(self.finder, (self.canvas.height, self.canvas.width))
 
     def recipe(self) -> Recipe:
         """How the network is used without Honed; see :class:`honed.tasks.contract.Recipe`."""
@@ -209,14 +210,18 @@ class _Dense(nn.Module):
 
     inputs = ("pixels",)
 
-    def __init__(self, finder: Any) -> None:
+    def __init__(self, finder: Any, size: tuple[int, int]) -> None:
         super().__init__()
-        self.finder = finder
+        self.finder, self.size = finder, size
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """One row of numbers for each picture."""
         found: torch.Tensor = self.finder.dense(_shares(batch["pixels"]))
         return found
+
+    def gap(self, found: torch.Tensor, wanted: torch.Tensor) -> float:
+        """How far two such rows lie apart; see :func:`honed.networks.gap.gap_between`."""
+        return float(self.finder.gap(found, wanted, self.size))
 
 
 def _shares(pixels: torch.Tensor) -> torch.Tensor:
@@ -225,12 +230,12 @@ def _shares(pixels: torch.Tensor) -> torch.Tensor:
     return found.contiguous(memory_format=torch.channels_last)
 
 
-def _opened(source: Any, least: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+def _opened(source: Any, least: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
     """A picture, perhaps decoded at a half or a quarter where that is enough, and its true height and width."""
     from honed.data.pictures import picture_facts
 
     facts = picture_facts(source)
-    return open_picture(source, at_least=least), (facts.height, facts.width)
+    return open_image(source, at_least=least), (facts.height, facts.width)
 
 
 def load_picture_finder(folder: Path) -> PictureFinder:

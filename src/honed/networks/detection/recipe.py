@@ -1,4 +1,4 @@
-"""How a network that finds objects is used without Honed: two or three small files beside it, and a few lines."""
+"""How a network that finds objects is used without Honed: a few small files beside it, and a few lines."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from honed.tasks.contract import Array, Recipe
 
 LEAST_SCORE = 0.02
 """Objects with smaller scores are not found at all, here as there."""
+PACKAGE = "objects"
+"""The folder that holds copies of the modules of ``alone``."""
 _ENCODE = """
 sys.path.insert(0, folder)
-from choose_objects import settle as chosen
-from read_pictures import encode as read
+from objects.choose_objects import settle as chosen
+from objects.read_pictures import encode as read
 
 finder, arrays = json.load(open(f"{folder}/objects.json")), np.load(f"{folder}/objects.npz")
 
@@ -75,6 +77,8 @@ def _write(network: Any, size: tuple[int, int], alone: Alone, folder: Path) -> N
     }  # fmt: skip
     write_json(folder / "objects.json", facts)
     np.savez(folder / "objects.npz", **{name: np.asarray(value) for name, value in alone.arrays.items()})  # type: ignore[arg-type]
-    for name in ("read_pictures.py", "choose_objects.py", *(("outlines.py",) if network.with_masks else ())):
-        with as_file(files("honed.networks.detection.alone") / name) as path:
-            shutil.copyfile(path, folder / name)
+    (folder / PACKAGE).mkdir()
+    for module in files("honed.networks.detection.alone").iterdir():
+        if module.name.endswith(".py"):
+            with as_file(module) as path:
+                shutil.copyfile(path, folder / PACKAGE / module.name)

@@ -65,7 +65,8 @@ class ObjectJudging(Judging):
         """Share of the objects told that one of the two does not tell."""
         if not len(first):
             return 0.0
-        hits, told, true = (counts.sum() for counts in told_counts(_as_targets(first), second, _labels((), first)))
+        truth = _as_targets(first)
+        hits, told, true = (counts.sum() for counts in told_counts(truth, second, _labels(truth, second)))
         return float(1 - 2 * hits / (told + true)) if told + true else 0.0
 
     def counts(self, truth: Array, given: Array, n_labels: int) -> Counts:

@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .boxes import LEAST_SIDE, MOST, apart, cut, moved, sigmoid, softmax, spread
+from .outlines import outlines
+from .two_stages import of_regions
+from .two_stages import outlines as outlines_of_regions
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Facts = dict[str, Any]
-MOST, FIELDS, BITS, LEAST_SIDE, MOST_GROWTH = 100, 7, 16, 1e-3, float(np.log(1000 / 16))
+FIELDS, BITS = 7, 16
 
 
 def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
@@ -32,12 +37,13 @@ def settle(numbers: Array, size: Array, facts: Facts, arrays: Any) -> Array:
     for row, (height, width) in zip(numbers, size.tolist(), strict=True):
         parts = [part.reshape(shape) for part, shape in zip(np.split(row, ends), shapes, strict=True)]
         boxes, scores, labels, places = KINDS[facts["kind"]](parts, facts, arrays)
-        kept = apart(boxes, scores, labels, facts["most_overlap"])[:MOST]
+        kept = np.arange(len(boxes))
+        if facts["most_overlap"] is not None:
+            kept = apart(boxes, scores, labels, facts["most_overlap"])
+        kept = kept[:MOST]
         cells = None
         if facts["masks"]:
-            from outlines import outlines  # type: ignore[import-not-found,unused-ignore]  # lies beside this file
-
-            cells = outlines(parts[4], parts[3][places[kept]], boxes[kept], arrays)
+            cells = outlined(parts, boxes[kept], labels[kept], places[kept], facts, arrays)
         rows.append(packed((height, width), boxes[kept], scores[kept], labels[kept], cells, facts))
     return np.stack(rows)
 
@@ -58,8 +64,7 @@ def of_places(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...
 def of_anchors(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
     """RetinaNet, FCOS and SSD: logits and shifts of every anchor."""
     if facts["kind"] == "ssd":
-        shares = np.exp(parts[0] - parts[0].max(axis=1, keepdims=True))
-        shares = (shares / shares.sum(axis=1, keepdims=True))[:, 1:]
+        shares = softmax(parts[0])[:, 1:]
         groups = [(0, shares[:, [label]], label) for label in range(shares.shape[1])]
     else:
         shares = sigmoid(parts[0])
@@ -70,7 +75,34 @@ def of_anchors(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ..
     found = [likeliest(part, facts, first, label) for first, part, label in groups]
     places, labels, scores = (np.concatenate(column) for column in zip(*found, strict=True))
     boxes = DECODERS.get(facts["kind"], moved)(parts[1][places], arrays["anchors"][places], facts)
-    return cut(boxes, facts), scores, labels, places
+    return boxes if facts.get("cut_last") else cut(boxes, facts), scores, labels, places
+
+
+def of_queries(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ...]:
+    """The DETR family: logits, and middles and sides of boxes as shares of the canvas, of every query.
+
+    One logit more than there are classes means "no object": then a query tells its likeliest class, else perhaps several.
+    """
+    logits, n = parts[0], facts["labels"]
+    if logits.shape[1] > n:
+        shares = softmax(logits)[:, :n]
+        scores, labels, query = shares.max(axis=1), shares.argmax(axis=1), np.arange(len(shares))
+    else:
+        scores, every = sigmoid(logits).ravel(), np.arange(logits.size)
+        query, labels = every // n, every % n
+    order = np.argsort(-scores, kind="stable")[: facts["candidates"]]
+    order = order[scores[order] >= facts["least_score"]]
+    middle, side = np.split(parts[1][query[order]], 2, axis=1)
+    high, wide = facts["seen"]
+    boxes = np.concatenate([middle - side / 2, middle + side / 2], axis=1) * np.array([wide, high] * 2, np.float32)
+    return cut(boxes, facts), scores[order], labels[order], query[order]
+
+
+def outlined(parts: list[Array], boxes: Array, labels: Array, places: Array, facts: Facts, arrays: Any) -> Array:
+    """Cells (k, 28, 28) bool that belong to the objects."""
+    if facts["kind"] == "regions":
+        return outlines_of_regions(parts, boxes, labels, facts, arrays)
+    return outlines(parts[4], parts[3][places], boxes, arrays)
 
 
 def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Array, Array, Array]:
@@ -81,43 +113,11 @@ def likeliest(shares: Array, facts: Facts, first: int, label: int) -> tuple[Arra
     return first + sure // shares.shape[1], label + sure % shares.shape[1], flat[sure]
 
 
-def moved(shifts: Array, anchors: Array, facts: Facts) -> Array:
-    """Boxes that shifts lead to: of the middle by the side, and the logarithm of growth."""
-    side = anchors[:, 2:] - anchors[:, :2]
-    shifts = shifts / np.array(facts["weights"], dtype=np.float32)
-    middle = shifts[:, :2] * side + anchors[:, :2] + 0.5 * side
-    half = 0.5 * np.exp(np.minimum(shifts[:, 2:], MOST_GROWTH)) * side
-    return np.concatenate([middle - half, middle + half], axis=1)
-
-
-def spread(shifts: Array, anchors: Array, facts: Facts) -> Array:
-    """Boxes whose four sides lie so far from the middle of the anchor, in sides of the anchor."""
-    side = anchors[:, 2:] - anchors[:, :2]
-    middle = 0.5 * (anchors[:, :2] + anchors[:, 2:])
-    return np.concatenate([middle - shifts[:, :2] * side, middle + shifts[:, 2:] * side], axis=1)
-
-
 KINDS: dict[str, Callable[[list[Array], Facts, Any], tuple[Array, ...]]] = {
-    "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors,
+    "small": of_places, "retinanet": of_anchors, "fcos": of_anchors, "ssd": of_anchors, "queries": of_queries,
+    "regions": of_regions,
 }  # fmt: skip
 DECODERS = {"fcos": spread}
-
-
-def apart(boxes: Array, scores: Array, labels: Array, most_overlap: float) -> Array:
-    """Positions of boxes, the surest first, of which no two of one label overlap more."""
-    order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
-    area, alike = (right - left) * (bottom - top), labels[order]
-    gone = np.zeros(len(order), dtype=bool)
-    for i in range(len(order)):
-        if gone[i]:
-            continue
-        across = np.minimum(right[i], right[i + 1 :]) - np.maximum(left[i], left[i + 1 :])
-        down = np.minimum(bottom[i], bottom[i + 1 :]) - np.maximum(top[i], top[i + 1 :])
-        common = np.maximum(across, 0) * np.maximum(down, 0)
-        over = common > most_overlap * (area[i] + area[i + 1 :] - common)
-        gone[i + 1 :] |= over & (alike[i + 1 :] == alike[i])
-    return order[~gone]
 
 
 def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, cells: Any, facts: Facts) -> Array:
@@ -139,15 +139,3 @@ def packed(size: tuple[int, int], boxes: Array, scores: Array, labels: Array, ce
         bits = cells[stay].reshape(n, 28 * 28 // BITS, BITS).astype(np.int64)
         objects[:n, FIELDS:] = (bits << np.arange(BITS)).sum(axis=-1)
     return row
-
-
-def cut(boxes: Array, facts: Facts) -> Array:
-    """Boxes cut at the borders of what the network sees."""
-    high, wide = facts["seen"]
-    return np.clip(boxes, 0, np.array([wide, high, wide, high], np.float32))
-
-
-def sigmoid(x: Array) -> Array:
-    """Shares from logits."""
-    found: Array = 1 / (1 + np.exp(-np.clip(x, -80, 80)))
-    return found

@@ -17,6 +17,7 @@ from honed.networks.detection.found import Found
 from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
 from honed.networks.detectron.mask_head import paste_masks
+from honed.networks.gap import plain_gap
 from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Weights = dict[str, torch.Tensor]
@@ -75,10 +76,17 @@ class FamilyFinder(nn.Module):
     @torch.no_grad()
     def from_dense(self, rows: torch.Tensor, size: tuple[int, int], *, least_score: float, most: int) -> list[Found]:
         """Objects from such rows, for pictures of this height and width."""
+        return self.from_parts(self.parted(rows, size), size, least_score=least_score, most=most)
+
+    def parted(self, rows: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
+        """Such rows as :meth:`parts` again."""
         shapes = self.shapes(size)
         parts = rows.split([shape.numel() for shape in shapes], dim=1)
-        parts = [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]
-        return self.from_parts(parts, size, least_score=least_score, most=most)
+        return [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def gap(self, found: torch.Tensor, wanted: torch.Tensor, size: tuple[int, int]) -> float:
+        """How far two such rows lie apart for pictures of this height and width, as a share of the largest number."""
+        return plain_gap(found, wanted)
 
     def alone(self, size: tuple[int, int]) -> Alone | None:
         """How objects are chosen without Honed on a canvas of this size; None where only a library can."""

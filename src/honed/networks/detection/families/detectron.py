@@ -19,12 +19,16 @@ from honed.networks.detection.families.base import (
     within,
     without_crowds,
 )
+from honed.networks.detection.families.heads_alone import two_stages_alone
 from honed.networks.detection.found import Found
 from honed.networks.detection.masks import GRID
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
+from honed.networks.detectron import box_head
 from honed.networks.detectron.detector import KIND, build_detector
 from honed.networks.detectron.found import Target
-from honed.networks.detectron.proposals import Dense
+from honed.networks.detectron.one_stage import CANDIDATES, WEIGHTS
+from honed.networks.detectron.proposals import MOST_OVERLAP, Dense
 from honed.networks.detectron.settings import DetectronSettings
 
 FAMILY = KIND
@@ -129,6 +133,35 @@ class DetectronFinder(FamilyFinder):
         else:
             answers = self.network.chosen(list(parts[: -2 * n]), dense, sizes)
         return [within(Found(one.boxes, one.scores, one.labels, _on_grid(one.masks)), size) for one in answers]
+
+    def alone(self, size: tuple[int, int]) -> Alone | None:
+        """As the network chooses; not where a stage of its trunk is part of the head."""
+        if self.settings.kind != "retinanet":
+            return self._two_stages_alone(size) if self.settings.trunk == "fpn" else None
+        anchors, shapes = self._anchors(size), self.shapes(size)
+        n = sum(len(some) for some in anchors)
+        facts = {
+            "kind": "retinanet", "candidates": CANDIDATES, "most_overlap": self.settings.most_overlap,
+            "cut_last": True, "seen": list(size), "levels": [len(some) for some in anchors], "weights": WEIGHTS,
+            "shapes": [[n, shapes[0][-1]], [n, shapes[-1][-1]]],
+        }  # fmt: skip
+        return Alone(facts, {"anchors": torch.cat(anchors).cpu().numpy()})
+
+    def _two_stages_alone(self, size: tuple[int, int]) -> Alone:
+        heads, proposals, anchors = self.network.roi_heads, self.network.proposal_generator, self._anchors(size)
+        facts = {
+            "labels": self.settings.n_classes, "background_first": False, "most_overlap": self.settings.most_overlap,
+            "seen": list(size), "weights": box_head.WEIGHTS, "least_side": 0.0, "levels": [len(some) for some in anchors],
+            "strides": list(heads.strides), "samples": 0, "aligned": True, "candidates": proposals.candidates[1],
+            "regions": proposals.kept[1], "region_overlap": MOST_OVERLAP, "least_region_side": 0.0,
+            "least_region_score": 0.0,
+        }  # fmt: skip
+        told, masks = heads.box_predictor, heads.mask_head
+        boxes = (heads.box_head.fc1, heads.box_head.fc2, told.cls_score, told.bbox_pred)
+        if masks is None:
+            return two_stages_alone(facts, torch.cat(anchors), boxes, None)
+        layers = [masks.get_submodule(f"mask_fcn{i + 1}") for i in range(masks.n_convolutions)]
+        return two_stages_alone(facts, torch.cat(anchors), boxes, (layers, masks.deconv, masks.predictor))
 
     def _anchors(self, size: tuple[int, int]) -> list[torch.Tensor]:
         like = next(self.network.parameters())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.nn.functional import interpolate
 from torchvision.ops import roi_align
@@ -31,6 +33,17 @@ def found_boxes(
     middle, side = boxes[query[at]].split(2, dim=1)
     corners = torch.cat([middle - side / 2, middle + side / 2], dim=1)
     return within(Found(corners * corners.new_tensor([size[1], size[0]] * 2), scores[at], labels[at]), size)
+
+
+def gap_of_queries(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]) -> float:
+    """How far logits and boxes (n, queries, ...) lie apart, in whichever order the queries come.
+
+    Networks that choose their queries among the places of a picture order them by their scores: of two that are equally
+    good the last digit decides which comes first, and the objects are the same. Every query is compared with its nearest.
+    """
+    first, second = (torch.cat(tuple(parts), dim=2) for parts in (found, wanted))
+    apart = torch.cdist(first, second, p=float("inf"))
+    return float(torch.maximum(apart.amin(1).amax(), apart.amin(2).amax())) / max(1.0, float(second.abs().max()))
 
 
 def found_masks(

@@ -85,7 +85,7 @@ class SmallFinder(FamilyFinder):
     def alone(self, size: tuple[int, int]) -> Alone:
         """As :func:`honed.networks.detection.decode.found_objects` chooses."""
         facts = {"kind": "small", "candidates": CANDIDATES, "most_overlap": MOST_OVERLAP, "seen": list(size)}
-        arrays = {}
+        arrays: dict[str, Any] = {}
         if self.network.masks is not None:
             for name, value in self.network.masks.values.state_dict().items():
                 arrays[f"values.{name}"] = value.cpu().numpy()

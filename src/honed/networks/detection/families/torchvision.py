@@ -141,7 +141,7 @@ class TorchvisionFinder(FamilyFinder):
         return [within(one, size) for one in found]
 
     def alone(self, size: tuple[int, int]) -> Alone | None:
-        """Of networks of one stage; see :func:`honed.networks.detection.families.torchvision_parts.alone_of`."""
+        """See :func:`honed.networks.detection.families.torchvision_parts.alone_of`."""
         return alone_of(self.network, self._levels(size), size)
 
     def _levels(self, size: tuple[int, int]) -> Levels:

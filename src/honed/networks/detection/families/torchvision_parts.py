@@ -5,14 +5,17 @@ The library's own modules do both; here they are only called apart, so that an e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import interpolate
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 
+from honed.networks.detection.families.heads_alone import two_stages_alone
 from honed.networks.detection.recipe import Alone
 
 Levels = dict[str, tuple[int, int, int]]
@@ -73,10 +76,10 @@ def chosen(
 
 
 def alone_of(network: Any, levels: Levels, size: tuple[int, int]) -> Alone | None:
-    """How objects of a network of one stage are chosen without the library; None for those of two."""
-    kind = KINDS.get(type(network).__name__)
-    if kind is None:
-        return None
+    """How objects are chosen without the library; None for networks of two stages whose heads are more than plain layers."""
+    if hasattr(network, "rpn"):
+        return _two_stages_alone(network, levels, size)
+    kind = KINDS[type(network).__name__]
     fixed = network.transform.fixed_size
     seen = size if fixed is None else (fixed[1], fixed[0])
     anchors = network.anchor_generator(*_stand_ins(torch.zeros(1), levels, seen))[0]
@@ -85,6 +88,34 @@ def alone_of(network: Any, levels: Levels, size: tuple[int, int]) -> Alone | Non
         "levels": _anchors_a_level(len(anchors), levels), "weights": getattr(network.box_coder, "weights", None),
     }  # fmt: skip
     return Alone(facts, {"anchors": anchors.numpy()})
+
+
+def _two_stages_alone(network: Any, levels: Levels, size: tuple[int, int]) -> Alone | None:
+    heads, rpn = network.roi_heads, network.rpn
+    masks = heads.mask_head if heads.has_mask() else None
+    parts = [part for part in (heads.box_head, masks) if part is not None]
+    if not hasattr(heads.box_head, "fc6") or any(hasattr(x, "running_var") for part in parts for x in part.modules()):
+        return None
+    anchors = rpn.anchor_generator(*_stand_ins(torch.zeros(1), levels, size))[0]
+    pool, n = heads.box_roi_pool, len(heads.box_predictor.cls_score.bias) - 1
+    facts = {
+        "labels": n, "background_first": True, "most_overlap": heads.nms_thresh, "seen": list(size),
+        "weights": heads.box_coder.weights, "least_side": 1e-2, "levels": _anchors_a_level(len(anchors), levels),
+        "strides": [_stride(levels[name], size) for name in levels if name in pool.featmap_names],
+        "samples": pool.sampling_ratio, "aligned": False, "candidates": rpn.pre_nms_top_n(), "regions": rpn.post_nms_top_n(),
+        "region_overlap": rpn.nms_thresh, "least_region_side": rpn.min_size, "least_region_score": rpn.score_thresh,
+    }  # fmt: skip
+    boxes = (heads.box_head.fc6, heads.box_head.fc7, heads.box_predictor.cls_score, heads.box_predictor.bbox_pred)
+    if masks is None:
+        return two_stages_alone(facts, anchors, boxes, None)
+    told = heads.mask_predictor
+    convolutions = [part for part in masks.modules() if isinstance(part, nn.Conv2d)]
+    return two_stages_alone(facts, anchors, boxes, (convolutions, told.conv5_mask, told.mask_fcn_logits))
+
+
+def _stride(level: tuple[int, int, int], size: tuple[int, int]) -> int:
+    """Pixels between places of a map, as the library guesses it."""
+    return 2 ** round(math.log2(size[0] / level[1]))
 
 
 def _of_two_stages(

@@ -28,10 +28,13 @@ from honed.networks.detection.families.base import (
     with_rows,
     without_crowds,
 )
-from honed.networks.detection.families.queries import found_boxes, found_masks
+from honed.networks.detection.families.queries import found_boxes, found_masks, gap_of_queries
 from honed.networks.detection.found import Found
+from honed.networks.detection.packing import MOST
+from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
 from honed.networks.encoder import quiet
+from honed.networks.gap import plain_gap
 from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 FAMILY = "transformers"
@@ -151,6 +154,19 @@ class TransformersFinder(FamilyFinder):
         if self.has_masks:
             return [found_masks(logits, masks, size, least_score, most) for logits, masks in pairs]
         return [found_boxes(logits, boxes, len(self.labels), size, least_score, most) for logits, boxes in pairs]
+
+    def gap(self, found: torch.Tensor, wanted: torch.Tensor, size: tuple[int, int]) -> float:
+        """In whichever order queries come; where they tell outlines, they come in the order they were learnt."""
+        if self.has_masks:
+            return plain_gap(found, wanted)
+        return gap_of_queries(self.parted(found, size), self.parted(wanted, size))
+
+    def alone(self, size: tuple[int, int]) -> Alone | None:
+        """As :func:`honed.networks.detection.families.queries.found_boxes` chooses; nothing for outlines."""
+        if self.has_masks:
+            return None
+        facts = {"kind": "queries", "labels": len(self.labels), "candidates": MOST, "most_overlap": None}
+        return Alone({**facts, "seen": list(size)}, {})
 
     def seen(self, pixels: torch.Tensor) -> torch.Tensor:
         """The mean of the backbone's last map, or of all that a network of tokens makes of the picture."""
