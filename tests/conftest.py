@@ -10,6 +10,8 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -21,7 +23,10 @@ from honed.threads import surroundings
 
 os.environ.update(surroundings(os.environ))  # before torch is loaded: waiting threads sleep, as in the command line
 
+from honed.bundle import fresh
 from honed.tasks.text_classification.sample import sample
+from honed.verbs import package
+from tests.warm import Warm
 
 FAST = {
     "training.race": 1,
@@ -52,6 +57,20 @@ def _home_goes() -> Iterator[None]:
     home = os.environ["HONED_HOME"]
     yield
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _warm_processes() -> Iterator[None]:
+    """The process in which ``finetune`` opens its bundle is a copy of one that has loaded torch."""
+    warm, check_fresh = Warm(), fresh.check_fresh
+
+    def check_warm(*given: Any) -> float:
+        with mock.patch.object(fresh, "subprocess", warm):
+            return check_fresh(*given)
+
+    with mock.patch.object(package, "check_fresh", check_warm):
+        yield
+    warm.end()
 
 
 @pytest.fixture(scope="session")

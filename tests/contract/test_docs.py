@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import honed_command
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("benchmarks/*.md")]
@@ -24,61 +26,53 @@ def test_the_reference_is_up_to_date() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def followed(page: str, folder: Path, times: dict[str, str]) -> list[str]:
+    """What the blocks of Python of a page print, after every command and block of it ran in order, with shorter times."""
+    text, told = (ROOT / "docs" / page).read_text(encoding="utf-8"), []
+    for long in times:
+        assert long in text
+    for kind, block in re.findall(r"```(console|python)\n(.*?)```", text, re.S):
+        if kind == "python":
+            told.append(run_python(folder, "-c", block))
+            continue
+        for line in re.findall(r"^\$ (.*)$", block, re.M):
+            for long, short in times.items():
+                line = line.replace(f"--time-limit {long}", f"--time-limit {short}")
+            program, *words = shlex.split(line)
+            if program == "honed":
+                done = honed_command(*words, folder=folder)
+                assert done.returncode == 0, (line, done.stderr)
+            else:
+                assert program == "python"
+                run_python(folder, *words)
+    return told
+
+
+def run_python(folder: Path, *words: str) -> str:
+    """What a Python of its own prints."""
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (words, done.stderr)
+    return done.stdout
+
+
 def test_the_tutorial_runs(tmp_path: Path) -> None:
-    """Every command and every block of Python of the tutorial, one after another."""
     for name in ("tickets.csv", "tickets_new.csv"):
         shutil.copy(ROOT / "examples" / "text-classification" / name, tmp_path)
-    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```(console|python)\n(.*?)```", text, re.S)
-    assert len(blocks) >= 6
-    for kind, block in blocks:
-        if kind == "python":
-            done = subprocess.run(
-                [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            assert "['telephony']" in done.stdout
-            continue
-        for line in re.findall(r"^\$ honed (.*)$", block, re.M):
-            done = subprocess.run(
-                [sys.executable, "-m", "honed", *shlex.split(line)],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, (line, done.stderr)
+    (told,) = followed("tutorial.md", tmp_path, {"60s": "20s"})
+    assert "['telephony']" in told
     assert (tmp_path / "answers.csv").exists() and (tmp_path / "evaluation.html").exists()
 
 
 def test_the_page_about_pretraining_runs(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples/text-generation/make_logbook.py", tmp_path)
-    blocks = re.findall(r"```(console|python)\n(.*?)```", (ROOT / "docs/pretrain.md").read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 5
-    for kind, block in blocks:
-        lines = (
-            [["-c", block]]
-            if kind == "python"
-            else [shlex.split(line) for line in re.findall(r"^\$ (.*)$", block, re.M)]
-        )
-        for words in lines:
-            words = words[1:] if words[0] == "python" else ["-m", *words] if words[0] == "honed" else words
-            done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, (words, done.stderr)
+    assert len(followed("pretrain.md", tmp_path, {"20s": "6s"})) == 2
     assert (tmp_path / "runs/logbook/report.html").exists() and (tmp_path / "runs/short/model/config.json").exists()
 
 
 def test_the_page_about_examples_runs(tmp_path: Path) -> None:
-    """Every command and the block of Python, the training cut short."""
     shutil.copy(ROOT / "examples/few-shot/make_orders.py", tmp_path)
-    blocks = re.findall(r"```(console|python)\n(.*?)```", (ROOT / "docs/few-shot.md").read_text(encoding="utf-8"), re.S)
-    assert [kind for kind, _ in blocks] == ["console", "python"]
-    lines = [shlex.split(line) for line in re.findall(r"^\$ (.*)$", blocks[0][1].replace("60s", "10s"), re.M)]
-    lines = [words[1:] if words[0] == "python" else ["-m", *words] for words in lines]
-    for words in [*lines, ["-c", blocks[1][1]]]:
-        done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (words, done.stderr)
-    assert "dict_keys(['item', 'n', 'name', 'town'])" in done.stdout
+    (told,) = followed("few-shot.md", tmp_path, {"60s": "10s"})
+    assert "dict_keys(['item', 'n', 'name', 'town'])" in told
     head = (tmp_path / "orders.csv").read_text(encoding="utf-8").splitlines()[0]
     assert head == '"mail","order","item","n","name","town","unsure"'
 

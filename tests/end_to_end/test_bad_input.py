@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from honed.cli.edge import run_safely
+from tests.commands import honed_command
 from tests.conftest import new_rows, rows_of_sample, write_csv
 
 SENTENCE = re.compile(r"^\[([A-Z]\d{3})\] ", re.M)
@@ -22,16 +22,12 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def honed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def honed(tmp_path: Path) -> Run:
     """The command line in this process, from a folder of its own: gives the exit code and standard error."""
-    from honed.cli.main import app
-
-    monkeypatch.chdir(tmp_path)
 
     def call(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["honed", *map(str, words)])
-        code = run_safely(app)
-        return code, capsys.readouterr().err
+        done = honed_command(*words, folder=tmp_path)
+        return done.returncode, done.stderr
 
     return call
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 import honed
 from honed.report.html import evaluation_page
 from honed.testing.tiny_decoders import tiny_decoder
+from tests.commands import honed_command
 from tests.decoder_files import scored_pieces, write_llama2c
 from tests.taught import notes
 
@@ -53,21 +52,12 @@ def test_a_run_of_pretrain_is_judged_on_what_it_held_out(run: tuple[Path, Path])
 def test_the_command_line_judges_a_decoder_on_other_text(run: tuple[Path, Path], tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text("\n".join(json.dumps({"note": text}) for text in notes(60, 2)), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "honed",
-        "evaluate",
-        str(run[0] / "model"),
-        str(other),
-        "--control",
-        str(run[1]),
-        "--html",
-    ]
-    done = subprocess.run([*command, str(tmp_path / "page.html")], capture_output=True, text=True, check=True)
+    command = ["evaluate", run[0] / "model", other, "--control", run[1]]
+    done = honed_command(*command, "--html", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
     assert "bits a byte" in done.stdout and "60 texts of other.jsonl" in done.stdout
     assert "Was the test learnt from?" in done.stdout and "learnt from" in (tmp_path / "page.html").read_text()
-    told = subprocess.run([*command[:-1], "--json"], capture_output=True, text=True, check=True)
+    told = honed_command(*command, "--json")
     assert json.loads(told.stdout)["metrics"][0]["name"] == "bits_per_byte"
 
 

@@ -24,6 +24,7 @@ from honed.tasks.contract import Decision, Problem
 from honed.tasks.registry import get_task
 from honed.testing.check_task import bench_of
 from honed.verbs.export import deploy
+from tests.commands import honed_command as run
 from tests.conftest import rows_of_sample
 
 
@@ -230,15 +231,8 @@ def test_pairs_survive_an_export(tmp_path: Path, tiny_base: Path) -> None:
 
 
 def test_the_commands(network_bundle: Path, tmp_path: Path) -> None:
-    import sys
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "honed", *words], capture_output=True, text=True, check=False)
-
-    bundle = str(network_bundle)
-    done = run(
-        "export", bundle, "--to", "onnx", "--out", str(tmp_path / "onnx"), "--deploy", str(tmp_path / "deployment")
-    )
+    bundle = network_bundle
+    done = run("export", bundle, "--to", "onnx", "--out", tmp_path / "onnx", "--deploy", tmp_path / "deployment")
     assert done.returncode == 0, done.stderr
     assert "0.00 %" in done.stdout and (tmp_path / "deployment" / "Dockerfile").exists()
     for words in (["--to", "onnx"], [], ["--out", "x"]):

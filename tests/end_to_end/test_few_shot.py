@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
 
 import honed
-from honed.cli.edge import run_safely
-from honed.cli.main import app
 from honed.testing.tiny_decoders import tiny_decoder
+from tests.commands import Done, honed_command
 from tests.conftest import new_rows, rows_of_sample, write_csv
 from tests.hosted import KEY, hosted
 
@@ -32,25 +26,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@dataclass
-class Done:
-    """What a command wrote."""
-
-    stdout: str
-    stderr: str
-
-
 def run(place: Path, *words: str, given: str = "", code: int = 0) -> Done:
-    """``honed predict`` in this process, as its entry point runs it."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    stdin = io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8")
-    with (
-        mock.patch.object(sys, "argv", ["honed", "predict", *words]), mock.patch.object(sys, "stdin", stdin),
-        contextlib.chdir(place), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
-    ):  # fmt: skip
-        ended = run_safely(app)
-    done = Done(*(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
-    assert ended == code, done.stderr
+    done = honed_command("predict", *words, given=given, folder=place)
+    assert done.returncode == code, done.stderr
     return done
 
 

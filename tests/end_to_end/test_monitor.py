@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -16,16 +14,14 @@ import honed
 from honed.monitoring import PredictionLog, gauges, summary
 from honed.monitoring.reference import watch
 from tests import monitored
+from tests.commands import Done, honed_command
 from tests.conftest import write_csv
 from tests.monitored import rows
 
 
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "honed", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+def run(*arguments: object, code: int = 0) -> Done:
+    done = honed_command(*arguments)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
     return done
 
 

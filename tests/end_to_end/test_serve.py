@@ -24,8 +24,17 @@ from honed.serving.keys import new_key
 from tests.served import TEXTS, Server, ended, started, until
 
 
+@pytest.fixture(scope="module")
+def server(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for the tests that leave it as it was."""
+    found = started(Path(shutil.copytree(finished_run / "model", tmp_path_factory.mktemp("served") / "bundle")))
+    yield found
+    ended(found)
+
+
 @pytest.fixture
-def server(bundle: Path) -> Iterator[Server]:
+def own_server(bundle: Path) -> Iterator[Server]:
+    """One that a test may end."""
     found = started(bundle)
     yield found
     ended(found)
@@ -158,8 +167,8 @@ def test_reload_under_load_loses_no_request(bundle: Path, tmp_path: Path) -> Non
         ended(server)
 
 
-def test_stopping_under_load_loses_no_accepted_request(server: Server, bundle: Path) -> None:
-    expected = expected_of(bundle)
+def test_stopping_under_load_loses_no_accepted_request(own_server: Server, bundle: Path) -> None:
+    server, expected = own_server, expected_of(bundle)
 
     async def whole() -> list[str]:
         stop, seen = asyncio.Event(), []
@@ -176,10 +185,10 @@ def test_stopping_under_load_loses_no_accepted_request(server: Server, bundle: P
     assert len(seen) > 8 and set(seen) == {"right"}
 
 
-def test_no_worker_outlives_its_server(server: Server) -> None:
-    workers = server.workers()
-    server.process.kill()
-    server.process.wait()
+def test_no_worker_outlives_its_server(own_server: Server) -> None:
+    workers = own_server.workers()
+    own_server.process.kill()
+    own_server.process.wait()
     until(lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), 10)
 
 
@@ -215,9 +224,10 @@ def test_sixty_four_clients_good_and_bad(server: Server, bundle: Path) -> None:
     async def whole() -> None:
         await asyncio.gather(*(client(number) for number in range(64)))
 
+    restarts = server.state()["worker_restarts"]
     asyncio.run(whole())
     assert server.ask().status_code == 200
-    assert httpx.get(f"{server.url}/api/models").json()["models"][0]["versions"][0]["worker_restarts"] == 0
+    assert server.state()["worker_restarts"] == restarts
 
 
 def test_slow_clients_are_cut_off(bundle: Path) -> None:

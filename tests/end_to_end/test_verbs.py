@@ -14,14 +14,17 @@ import pytest
 
 import honed
 from honed.tasks.contract import Decision
+from tests.commands import honed_command as run
 from tests.conftest import FAST, new_rows, rows_of_sample, write_csv
 
 
-def run(*words: str | Path, stdin: bytes | None = None, **variables: str) -> subprocess.CompletedProcess[bytes]:
+def run_apart(*words: str | Path, given: str = "") -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "honed", *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", **variables}
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=300, check=False)
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    return subprocess.run(
+        command, input=given, capture_output=True, encoding="utf-8", env=environment, timeout=300, check=False
+    )
 
 
 def test_a_finished_run_holds_everything(finished_run: Path) -> None:
@@ -98,9 +101,9 @@ def tickets_texts() -> list[str]:
 
 
 def test_predict_reads_standard_input(bundle: Path, tickets: Path) -> None:
-    done = run("predict", bundle, "-", stdin=tickets.read_bytes())
-    assert done.returncode == 0
-    rows = list(csv.DictReader(done.stdout.decode().splitlines()))
+    done = run_apart("predict", bundle, "-", given=tickets.read_text(encoding="utf-8"))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
     assert [row["prediction"] for row in rows] == honed.Model.load(bundle).predict(tickets_texts())
 
 
@@ -142,14 +145,14 @@ def test_sign_and_verify(bundle: Path, tmp_path: Path) -> None:
     assert run("sign", bundle, "--key", other, "--new-key").returncode == 0
     (bundle / "manifest.json").write_text((bundle / "manifest.json").read_text().replace("tickets", "Tickets"))
     done = run("verify", bundle)
-    assert done.returncode == 2 and b"[S0" in done.stderr
+    assert done.returncode == 2 and "[S0" in done.stderr
 
 
 def test_models_and_explain(tmp_path: Path) -> None:
-    assert b"all-MiniLM-L6-v2" in run("models").stdout
-    done = run("explain", "D110")
-    assert done.returncode == 0 and b"D110" in done.stdout
-    assert run("explain", "D999").returncode == 2
+    assert "all-MiniLM-L6-v2" in run_apart("models").stdout
+    done = run_apart("explain", "D110")
+    assert done.returncode == 0 and "D110" in done.stdout
+    assert run_apart("explain", "D999").returncode == 2
     assert {model.id for model in honed.models()} and honed.explain("d001").code == "D001"
 
 
@@ -180,7 +183,7 @@ def test_every_kind_of_target(tmp_path: Path, tiny_base: Path, rows: list[dict[s
     answer = again.predict(rows[:1])[0]
     assert isinstance(answer, {"multilabel": list, "regression": float}.get(kind, str))
     assert result.evaluation is not None and result.evaluation.metrics
-    done = run("predict", result.folder / "model", "-", stdin=json.dumps(rows[0]).encode())
+    done = run("predict", result.folder / "model", "-", given=json.dumps(rows[0]))
     assert done.returncode == 0, done.stderr
 
 

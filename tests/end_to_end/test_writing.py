@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +12,7 @@ import pytest
 import honed
 import honed.progress
 from honed.tasks.registry import get_task
+from tests.commands import honed_command
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +81,9 @@ def test_its_bundle_writes_the_same_in_files_and_in_memory(run: tuple[Path, Path
     texts = model.predict(["router cable please", "toner jam help"])
     assert texts == ["please restart the router", "we refill the printer today"]
     assert "a text" in repr(model)
-    done = subprocess.run(
-        [sys.executable, "-m", "honed", "predict", str(run[0] / "model"), "-", "--out", str(tmp_path / "out.jsonl")],
-        input='{"ticket": "router cable please"}\n{"ticket": "toner jam help"}\n', text=True, capture_output=True, check=True,
-    )  # fmt: skip
-    assert "Most frequent" not in done.stderr
+    rows = '{"ticket": "router cable please"}\n{"ticket": "toner jam help"}\n'
+    done = honed_command("predict", run[0] / "model", "-", "--out", tmp_path / "out.jsonl", given=rows)
+    assert done.returncode == 0 and "Most frequent" not in done.stderr
     found = [json.loads(line)["prediction"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert found == texts
 

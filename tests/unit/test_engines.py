@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,8 +40,26 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def model(network_bundle: Path) -> Model:
+def bare_model(network_bundle: Path) -> Model:
+    """A model of which nothing is prepared."""
     return Model.load(network_bundle)
+
+
+@pytest.fixture(scope="module")
+def prepared(network_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the files of its network for ONNX Runtime, and no choice."""
+    home = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HONED_HOME", str(home))
+        predictor_for(Model.load(network_run / "model"), "onnx-int8")
+    return home
+
+
+@pytest.fixture
+def model(bare_model: Model, prepared: Path, tmp_path: Path) -> Model:
+    """The same model, with a copy of that cache."""
+    shutil.copytree(prepared, tmp_path / "home")
+    return bare_model
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -83,7 +102,8 @@ def test_an_engine_saves_the_model_it_runs(model: Model, name: str, tmp_path: Pa
     assert (Model.load(tmp_path / "again").outputs(inputs) == model.outputs(inputs)).all()
 
 
-def test_files_are_made_once_and_anew_when_damaged(model: Model) -> None:
+def test_files_are_made_once_and_anew_when_damaged(bare_model: Model) -> None:
+    model = bare_model
     predictor_for(model, "onnx-int8")
     folder = cache_folder() / digest_of(model.predictor.network)  # type: ignore[attr-defined]
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.onnx")}
@@ -111,7 +131,9 @@ def test_without_a_cache_it_still_runs(model: Model, monkeypatch: pytest.MonkeyP
     assert len(with_engine(model, "onnx-fp32").predict(rows_of_sample(3))) == 3
 
 
-def test_a_network_that_cannot_be_exported_leaves_torch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_cannot_be_exported_leaves_torch(bare_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = bare_model
+
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("an operator nobody knows")
 
@@ -163,8 +185,6 @@ def test_choice_is_measured_remembered_and_told(model: Model, monkeypatch: pytes
 
 def test_rounding_engines_need_rows(model: Model, tmp_path: Path) -> None:
     """Away from its run a bundle has no rows: only full precision is considered."""
-    import shutil
-
     alone = Model.load(Path(shutil.copytree(model.folder, tmp_path / "alone" / "model")))  # type: ignore[arg-type]
     found = choose(alone)
     assert found.rows_source == "none" and KINDS[found.chosen].exact
@@ -175,8 +195,6 @@ def test_rounding_engines_need_rows(model: Model, tmp_path: Path) -> None:
 
 def test_a_choice_without_rows_is_made_anew_once_there_are_some(network_run: Path, tmp_path: Path) -> None:
     """A bundle that was first opened away from its run must not stay on that choice; nor does a poorer one replace a better."""
-    import shutil
-
     run = Path(shutil.copytree(network_run, tmp_path / "run"))
     alone = Model.load(Path(shutil.copytree(run / "model", tmp_path / "alone" / "model")))
     assert choose(alone).rows_source == "none"
@@ -198,8 +216,6 @@ def test_another_question_has_another_choice(model: Model, monkeypatch: pytest.M
 
 def test_rows_of_the_run(network_run: Path, tmp_path: Path) -> None:
     """The rows held out for choosing, as long as the data are what they were; a small run holds none out."""
-    import shutil
-
     run = Path(shutil.copytree(network_run, tmp_path / "run"))
     assert (run / "rows.npz").is_file() and rows_for(Model.load(run / "model")).source == "none"
     np.savez(run / "rows.npz", train=np.arange(0, 80), validation=np.arange(80, 96))

@@ -30,6 +30,9 @@ USEFUL = (64, 128, 256)
 tables, and longer ones cost nothing there."""
 AT_ONCE = {"cpu": 2048, "cuda": 65536}
 """Tokens computed at once."""
+TOGETHER = {"cpu": 8, "cuda": 1024}
+"""How many times faster than alone rows may be computed together, bf16 included: from above."""
+TOO_SHORT = "R040", "The time is too short for a single step.", "Give more with --time-limit."
 PASSES = 16.0
 """Passes over a text at most."""
 TIMING, CLOSING = 0.06, 0.04
@@ -130,7 +133,9 @@ class Planner:
         """
         learning, most = self.config.training, self._most_tokens()
         first = self.config.shape.context or self._least()
-        precision = self._precision(self._shapes(first)[0])
+        shapes = self._shapes(first)
+        self._one_step_fits(shapes[0])
+        precision = self._precision(shapes[0])
         size = self._size(first, precision)
         context = self._context(min(size.tokens, most))
         if context != first:
@@ -208,6 +213,15 @@ class Planner:
         self._choose("training.precision", found, reason)
         return found
 
+    def _one_step_fits(self, shape: Shape) -> None:
+        """A step far longer than all the time is told by the time of one row, before anything larger is timed."""
+        rows, left = self.config.training.rows, self._left()
+        if not rows or self.config.training.steps or not math.isfinite(left):
+            return
+        learner = engine.Learner(shape, "fp32", self.device, 0)
+        if engine.step_seconds(learner, 1, 1) * rows / TOGETHER[self.device] > left:
+            raise RunError(*TOO_SHORT)
+
     def _timed_rows(self, shape: Shape) -> int:
         learning = self.config.training
         return learning.rows_at_once or min(learning.rows or 1 << 20, max(1, AT_ONCE[self.device] // shape.context))
@@ -280,7 +294,7 @@ class Planner:
             return learning.steps
         possible = self._left() * (1 - CLOSING) / (step_tokens * size.token_s)
         if possible < 1:
-            raise RunError("R040", "The time is too short for a single step.", "Give more with --time-limit.")
+            raise RunError(*TOO_SHORT)
         enough = max(1, int(most / step_tokens))
         steps = min(int(possible), enough)
         words = (

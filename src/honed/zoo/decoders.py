@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from honed.errors import ZooError
+from honed.networks.decoders.shape import KINDS
 from honed.zoo.base import Base
 from honed.zoo.local import base_of, converted, count_parameters, found_folder, json_of, need_tokenizer, weights_of
 
@@ -47,14 +48,20 @@ def check_writes(folder: Path, config: dict[str, Any]) -> None:
     ------
     ZooError [Z014]
     """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-
     kind = str(config["model_type"])
-    encoder = kind in MASKED and not config.get("is_decoder")
-    if kind in KNOWN and not encoder and not config.get("auto_map") and not config.get("is_encoder_decoder"):
+    if not config.get("auto_map") and not config.get("is_encoder_decoder") and _continues(kind, config):
         return
     own = "brings its own code, which Honed never runs" if config.get("auto_map") else "is none that continues a text"
     raise ZooError(
         "Z014", f'The model in {folder} ("{kind}") {own}.', "Choose a decoder such as GPT-2, Llama, Mistral or Qwen."
     )
+
+
+def _continues(kind: str, config: dict[str, Any]) -> bool:
+    """The architecture reads from left to right; of those that Honed computes itself that is known without transformers."""
+    if kind in KINDS:
+        return True
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+    return kind in KNOWN and (kind not in MASKED or bool(config.get("is_decoder")))

@@ -17,6 +17,7 @@ from honed.networks.decoders.foreign import ForeignDecoder
 from honed.networks.decoders.hub_names import from_hub, hub_names, plain
 from honed.networks.decoders.shape import Shape, shape_of
 from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
+from honed.networks.undrawn import undrawn
 from honed.zoo.decoders import check_writes, context_of
 from honed.zoo.local import converted, json_of, weights_of
 
@@ -113,7 +114,7 @@ def _own(folder: Path, shape: Shape, dtype: torch.dtype) -> Decoder:
         state = from_hub(shape, given)
     except KeyError as error:
         raise _unfit(folder, f"{error.args[0]} is missing from the weights") from error
-    with torch.device("meta"):
+    with undrawn():
         network = Decoder(shape)
     wanted = network.state_dict()
     for name, value in wanted.items():
