@@ -81,9 +81,10 @@ def repeatable(device: str) -> Iterator[None]:
     if device != "cuda":
         yield
         return
-    before, fill = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    before, fill = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
     warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    memory.fill_uninitialized_memory = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with warnings.catch_warnings(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True):  # type: ignore[no-untyped-call]
@@ -91,4 +92,4 @@ def repeatable(device: str) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warns)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        memory.fill_uninitialized_memory = fill
