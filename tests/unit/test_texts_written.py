@@ -19,7 +19,6 @@ from honed.data.table import Table
 from honed.errors import ZooError
 from honed.generation.at_hand import SLOTS, _parts, continued
 from honed.generation.settings import Settings
-from honed.generation.torch_reader import TorchReader
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
 from honed.networks.decoders.apart import Apart
@@ -109,25 +108,16 @@ def test_texts_laid_end_to_end_learn_the_same_tokens(kind: str) -> None:
         torch.testing.assert_close(one, parameter.grad, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("together", [0, 900])
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "opt", "gpt_neo", "gpt_neox", "gptj", "gemma"])
 def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(
-    kind: str, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; prompts read one after
-    another or, as on a graphics card, in one pass; weights go on learning."""
-    if together:
-        made = TorchReader.__init__
-
-        def init(self: TorchReader, *given: object) -> None:
-            made(self, *given)  # type: ignore[arg-type]
-            self.together = together
-
-        monkeypatch.setattr(TorchReader, "__init__", init)
+    """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; weights go on learning."""
     loaded = load_decoder(tiny_decoder(kind, tmp_path / kind))
     loaded.network.train()
+    monkeypatch.setitem(SLOTS, "cpu", 12)
     rng = np.random.default_rng(3)
-    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(1, 40, SLOTS["cpu"] + 9)]
+    prompts = [rng.integers(2, 300, n).tolist() for n in rng.integers(1, 40, 21)]
     prompts[9] = [*prompts[8], 5, 6]
     prompts[4] = rng.integers(2, 300, loaded.context - 3).tolist()
     done: list[int] = []
