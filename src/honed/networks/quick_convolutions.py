@@ -70,9 +70,11 @@ class ByWinograd(nn.Module):
     """A 3 by 3 convolution by Winograd's method where the map is large enough, picture by picture, so that neighbours in a
     batch change nothing."""
 
+    weight: torch.Tensor
+
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
-        self.direct = convolution
+        self.direct, self.bias = convolution, convolution.bias
         weight = convolution.weight.detach().contiguous(memory_format=torch.contiguous_format)
         self.register_buffer("weight", weight, persistent=False)
 
@@ -86,7 +88,7 @@ class ByWinograd(nn.Module):
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
     def _picture(self, x: torch.Tensor, threads: int) -> torch.Tensor:
-        weight, bias = self.weight, self.direct.bias
+        weight, bias = self.weight, self.bias
         parts = min(threads, len(weight) // LEAST_EACH)
         if parts < 2:
             return _by_nnpack(x, weight, bias)

@@ -24,7 +24,7 @@ sys.path.insert(0, folder)
 from objects.choose_objects import settle as chosen
 from objects.read_pictures import encode as read
 
-finder, arrays = json.load(open(f"{folder}/objects.json")), np.load(f"{folder}/objects.npz")
+finder, arrays = json.load(open(f"{folder}/objects.json")), dict(np.load(f"{folder}/objects.npz"))
 
 def encode(rows):  # each row holds a path, the bytes of a file, or a data URI
     return read(rows, finder)

@@ -23,13 +23,13 @@ def of_regions(parts: list[Array], facts: Facts, arrays: Any) -> tuple[Array, ..
     for number in (0, 1):
         x = np.maximum(layer(x, f"box.{number}", arrays), 0)
     shares, shifts = softmax(layer(x, "classes", arrays)), layer(x, "shifts", arrays)
-    n, first = facts["labels"], 1 if facts["background_first"] else 0
+    first, n = (1 if facts["background_first"] else 0), facts["labels"]
     shares, shifts = shares[:, first : first + n], shifts.reshape(len(x), -1, 4)[:, -n:]
-    number, label = np.nonzero(shares > facts["least_score"])
-    boxes = cut(moved(shifts[number, label], regions[number], {"weights": facts["weights"]}), facts)
+    region, label = np.nonzero(shares > facts["least_score"])
+    boxes = cut(moved(shifts[region, label], regions[region], {"weights": facts["weights"]}), facts)
     stay = ((boxes[:, 2:] - boxes[:, :2]) >= facts["least_side"]).all(axis=1)
-    number, label = number[stay], label[stay]
-    return boxes[stay], shares[number, label], label, number
+    region, label = region[stay], label[stay]
+    return boxes[stay], shares[region, label], label, region
 
 
 def regions_of(parts: list[Array], facts: Facts, arrays: Any) -> Array:
@@ -69,8 +69,9 @@ def outlines(parts: list[Array], boxes: Array, labels: Array, facts: Facts, arra
     last = arrays["cells.weight"][labels], arrays["cells.bias"][labels]
     for down in (0, 1):
         for across in (0, 1):
-            y = np.maximum(x @ weight[:, :, down, across] + bias, 0)
-            found[:, down::2, across::2] = np.einsum("khwc,kc->khw", y, last[0]) + last[1][:, None, None]
+            y = np.maximum(x.reshape(-1, x.shape[-1]) @ weight[:, :, down, across] + bias, 0)
+            told = (y.reshape(len(x), -1, y.shape[1]) @ last[0][:, :, None]).reshape(x.shape[:3])
+            found[:, down::2, across::2] = told + last[1][:, None, None]
     return np.asarray(found >= 0)
 
 
@@ -82,11 +83,14 @@ def layer(x: Array, name: str, arrays: Any) -> Array:
 
 def convolved(x: Array, name: str, arrays: Any) -> Array:
     """A 3 by 3 convolution on (k, h, w, c)."""
-    weight, (_, height, width, _) = arrays[f"{name}.weight"], x.shape
+    weight, (k, height, width, n) = arrays[f"{name}.weight"], x.shape
     around = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    steps = [(down, across) for down in range(3) for across in range(3)]
-    found = sum(around[:, i : i + height, j : j + width] @ weight[:, :, i, j].T for i, j in steps)
-    return np.asarray(found + arrays[f"{name}.bias"])
+    found = np.zeros((k * height * width, len(weight)), dtype=np.float32) + arrays[f"{name}.bias"]
+    for down in range(3):
+        for across in range(3):
+            beneath = around[:, down : down + height, across : across + width].reshape(-1, n)
+            found += beneath @ weight[:, :, down, across].T
+    return found.reshape(k, height, width, -1)
 
 
 def pooled(parts: list[Array], regions: Array, side: int, facts: Facts) -> Array:
