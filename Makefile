@@ -22,7 +22,7 @@ types: $(VENV)/.installed
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m slipcover --skip-covered -m pytest -n 2 --dist loadfile
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/generate_reference.py

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -403,3 +405,16 @@ def test_stories_of_llama2c_begin_as_its_makers_say() -> None:
         model = AutoModelForCausalLM.from_pretrained(loaded.folder).eval()
         assert model.generate(torch.tensor([[1]]), max_new_tokens=60, do_sample=False)[0].tolist() == ids
     assert loaded.vocabulary.decode(ids).startswith("Once upon a time, there was a little girl named Lily.")
+
+
+def test_a_decoder_of_our_own_opens_without_transformers_and_torchs_compiler(tmp_path: Path) -> None:
+    tiny_decoder("llama", tmp_path)
+    code = """
+import sys
+from pathlib import Path
+from honed.serving.worker import opened_base
+opened_base(Path(sys.argv[1]))
+print([name for name in ("transformers", "torch._dynamo", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

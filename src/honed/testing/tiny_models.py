@@ -45,7 +45,7 @@ def tiny_model(architecture: str, folder: Path, *, sentences: Sequence[str] = SE
     config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), type_vocab_size=2, **ids, **sizes)
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+        AutoModel.from_config(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder
 
@@ -68,4 +68,4 @@ def _tokenizer(sentences: Sequence[str]) -> Any:
     names = {
         name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     }
-    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **names)  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **names)
