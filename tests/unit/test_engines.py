@@ -30,8 +30,8 @@ from honed.testing.tiny_models import ARCHITECTURES
 from tests.conftest import rows_of_sample
 from tests.unit.test_networks import ROWS, network
 
-RUNNABLE = [name for name, kind in KINDS.items() if not missing(kind) and name != "torch-joined"]
-"""Those that can run an encoder: there are no convolutions to join in it."""
+RUNNABLE = [name for name, kind in KINDS.items() if not missing(kind) and name not in ("torch-joined", "vllm")]
+"""Those that can run an encoder: there are no convolutions to join in it, and it writes nothing."""
 
 
 @pytest.fixture(autouse=True)

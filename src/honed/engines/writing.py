@@ -16,7 +16,7 @@ from honed.model import Model
 from honed.networks.engine import features_of, in_chunks, n_outputs
 from honed.tasks.contract import Array, Input
 
-SLOTS = 16
+SLOTS = 32
 """Texts at a time, where nobody says."""
 
 
