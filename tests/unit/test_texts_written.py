@@ -18,6 +18,7 @@ from honed.data.stream import open_batches
 from honed.data.table import Table
 from honed.errors import ZooError
 from honed.generation.at_hand import SLOTS, _parts, continued
+from honed.generation.engine import open_reader
 from honed.generation.settings import Settings
 from honed.metrics import texts
 from honed.metrics.intervals import bootstrap_interval, paired_difference
@@ -114,6 +115,8 @@ def test_texts_of_a_decoder_at_hand_are_those_of_reading_all_anew(
 ) -> None:
     """Greedy tokens, their mean log-probability and how they ended, for more texts than there are slots; weights go on learning."""
     loaded = load_decoder(tiny_decoder(kind, tmp_path / kind))
+    engine = "torch" if loaded.shape else "transformers"
+    assert open_reader(loaded, 2, None, engine).together > 0, "prompts and steps are read side by side"
     loaded.network.train()
     monkeypatch.setitem(SLOTS, "cpu", 12)
     rng = np.random.default_rng(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from honed.generation.reader import Ids, Logits
+from honed.generation.torch_reader import TOGETHER, TOGETHER_CPU
 from honed.networks.decoders.foreign import ForeignDecoder
 
 ALIKE = {torch.float32: 1e-3, torch.float64: 1e-3}
@@ -23,8 +25,9 @@ ROUGH = 5e-2
 class ForeignReader:
     """See :class:`~honed.generation.reader.Reader`.
 
-    Every text is read with a cache of its own. For steps caches are laid side by side, so that all end together: shorter ones are
-    padded on the left, where nothing looks. Not every architecture can be read so; each shows once on two short texts whether it can.
+    Every text has a cache of its own. For steps caches are laid side by side, so that all end together: shorter ones are padded on
+    the left, where nothing looks; several prompts are read in the same way. Not every architecture can be read so; each model shows
+    once on two short texts whether it can.
 
     Parameters
     ----------
@@ -33,8 +36,7 @@ class ForeignReader:
     """
 
     name = "transformers"
-    keeps = rewinds = chooses = False
-    together = 0
+    keeps = rewinds = False
 
     def __init__(self, network: ForeignDecoder, slots: int, context: int) -> None:
         network.eval()
@@ -43,38 +45,50 @@ class ForeignReader:
         self._device = next(network.parameters()).device
         self._texts: list[_Text | None] = [None] * slots
         self._beside: _Beside | None = None
-        self._side_by_side = slots > 1 and _goes_side_by_side(self._model, self._device)
+        self.chooses = self._side_by_side = slots > 1 and _goes_side_by_side(self._model, self._device)
+        self.together = (TOGETHER_CPU if self._device.type == "cpu" else TOGETHER) if self._side_by_side else 0
 
-    @torch.inference_mode()
     def step(self, tokens: Ids, places: Ids) -> Logits:
         """One more token in each of the first n slots."""
+        return _rows(self._stepped(tokens, places))
+
+    @torch.inference_mode()
+    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
+        """The same; only the likeliest token after each and the logarithm of its probability leave the device."""
+        logs, ids = torch.log_softmax(self._stepped(tokens, places).float(), dim=-1).max(dim=-1)
+        return ids.cpu().numpy(), logs.cpu().numpy()
+
+    @torch.inference_mode()
+    def _stepped(self, tokens: Ids, places: Ids) -> Tensor:
         if not self._side_by_side or len(tokens) == 1:
             pairs = zip(tokens.tolist(), places.tolist(), strict=True)
-            return np.concatenate([self.read(slot, [token], place) for slot, (token, place) in enumerate(pairs)])
+            return torch.cat([self._read(slot, [token], place)[-1:] for slot, (token, place) in enumerate(pairs)])
         texts = [text for text in self._texts[: len(tokens)] if text is not None]
         if self._beside is None or self._beside.texts != texts:
             self._beside = _Beside(texts, self._beside)
-        return _rows(self._beside.step(self._model, torch.from_numpy(tokens).to(self._device)))
+        return self._beside.step(self._model, torch.from_numpy(tokens).to(self._device))
 
-    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
-        """Left to whoever asks."""
-        raise NotImplementedError
-
+    @torch.inference_mode()
     def read_together(self, slot: int, texts: Sequence[Sequence[int]]) -> Logits:
-        """Prompts are read one after another."""
-        raise NotImplementedError
+        """Whole texts into the slots from one on, padded on the left."""
+        found = [_Text(None) for _ in texts]
+        self._texts[slot : slot + len(texts)] = found
+        return _rows(_read_together(self._model, found, texts, self._device))
 
     @torch.inference_mode()
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
         """Tokens of one slot from a place on; without a cache the whole text is read again."""
+        found = self._read(slot, tokens, start)
+        return _rows(found[-len(tokens) if every else -1 :])
+
+    def _read(self, slot: int, tokens: Sequence[int], start: int) -> Tensor:
         text = self._texts[slot]
         if start == 0 or text is None:
             text = self._texts[slot] = _Text(_cache() if self._side_by_side else None)
         elif self._beside is not None and text in self._beside.texts:
-            self._beside.part()
+            _part(self._beside.cache, self._beside.texts)
             self._beside = None
-        found = text.read(self._model, tokens, start, self._device)
-        return _rows(found[-len(tokens) if every else -1 :])
+        return text.read(self._model, tokens, start, self._device)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Hand a slot's text over; the source is empty afterwards."""
@@ -144,21 +158,47 @@ class _Beside:
         lengths = torch.tensor([len(text.ids) for text in self.texts], device=tokens.device)
         length = self.cache.get_seq_length()
         there = torch.arange(length + 1, device=tokens.device) >= (length - lengths)[:, None]
-        given = {"attention_mask": there.long(), "past_key_values": self.cache, "use_cache": True}
-        if "position_ids" in inspect.signature(model.forward).parameters:
-            given["position_ids"] = lengths[:, None]
-        found: Tensor = model(tokens[:, None], **given).logits[:, -1]
+        found = _last_logits(model, tokens[:, None], there.long(), lengths[:, None], self.cache)
         for text, token in zip(self.texts, tokens.tolist(), strict=True):
             text.ids.append(token)
         return found
 
-    def part(self) -> None:
-        """Give each text its own cache again."""
-        for row, one in enumerate(self.texts):
-            one.cache = _cache()
-            for layer in range(len(self.cache.layers)):
-                held = [whole[row : row + 1, :, -len(one.ids) :] for whole in _held(self.cache, layer)]
-                one.cache.update(*held, layer)
+
+def _read_together(model: Any, texts: list[_Text], prompts: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Logits (n, tokens) after the last token of each prompt; each text has a cache of its own then."""
+    longest = max(map(len, prompts))
+    tokens, there = torch.zeros((2, len(prompts), longest), dtype=torch.long, device=device)
+    for row, prompt in enumerate(prompts):
+        tokens[row, longest - len(prompt) :] = torch.tensor(prompt)
+        there[row, longest - len(prompt) :] = 1
+        texts[row].ids = list(prompt)
+    cache = _cache()
+    found = _last_logits(model, tokens, there, (there.cumsum(dim=1) - 1).clamp(min=0), cache)
+    _part(cache, texts)
+    return found
+
+
+def _last_logits(model: Any, tokens: Tensor, there: Tensor, places: Tensor, cache: Any) -> Tensor:
+    """Logits (n, tokens) after the last of the tokens (n, t); ``there`` (n, all) is 0 for padding among all that was read."""
+    given: dict[str, Any] = {"attention_mask": there, "past_key_values": cache, "use_cache": True}
+    more = {"position_ids": places, "logits_to_keep": 1}
+    given |= {name: value for name, value in more.items() if name in _takes(type(model))}
+    found: Tensor = model(tokens, **given).logits[:, -1]
+    return found
+
+
+@cache
+def _takes(kind: type) -> frozenset[str]:
+    """What a model can be given."""
+    return frozenset(inspect.signature(kind.forward).parameters)  # type: ignore[attr-defined]
+
+
+def _part(cache: Any, texts: Sequence[_Text]) -> None:
+    """Give each text its own part of a cache."""
+    for row, text in enumerate(texts):
+        text.cache = _cache()
+        for layer in range(len(cache.layers)):
+            text.cache.update(*(whole[row : row + 1, :, -len(text.ids) :] for whole in _held(cache, layer)), layer)
 
 
 def _cache() -> Any:
@@ -204,18 +244,16 @@ def _alike(model: Any, device: torch.device) -> bool:
     prompts = [rng.integers(n_tokens, size=size).tolist() for size in (9, 2)]
     more = rng.integers(n_tokens, size=(2, 2))
 
-    def fresh() -> list[_Text]:
-        found = [_Text(_cache()) for _ in prompts]
-        for text, prompt in zip(found, prompts, strict=True):
-            text.read(model, prompt, 0, device)
-        return found
-
-    alone = [
-        torch.stack([text.read(model, [int(token)], len(text.ids), device)[-1] for token in tokens])
-        for text, tokens in zip(fresh(), more.T, strict=True)
-    ]
-    beside = _Beside(fresh(), None)
-    found = torch.stack([beside.step(model, torch.from_numpy(tokens).to(device)) for tokens in more], dim=1)
+    alone = []
+    for prompt, tokens in zip(prompts, more, strict=True):
+        text = _Text(_cache())
+        text.read(model, prompt, 0, device)
+        alone.append(torch.stack([text.read(model, [int(token)], len(text.ids), device)[-1] for token in tokens]))
+    together = [_Text(None) for _ in prompts]
+    _read_together(model, together, prompts, device)
+    beside = _Beside(together, None)
+    steps = [torch.from_numpy(tokens).to(device) for tokens in more.T.copy()]
+    found = torch.stack([beside.step(model, tokens) for tokens in steps], dim=1)
     wanted = torch.stack(alone)
     limit = ALIKE.get(wanted.dtype, ROUGH) * float(wanted.abs().max())
     return bool((found - wanted).abs().max() <= limit)

@@ -169,20 +169,17 @@ class Generator(Stepped):
             rows = self._rows
         n = len(rows)
         given = self._next[:n], self._places[:n]
-        if self.reader.chooses and all(row.likeliest for row in rows):
-            ids, logs = (one.tolist() for one in self.reader.likeliest(*given))
-            self._went_on(rows)
+        chooses = self.reader.chooses and all(row.likeliest for row in rows)
+        found: Any = self.reader.likeliest(*given) if chooses else self.reader.step(*given)
+        for row in rows:
+            row.done += 1
+        self._places[:n] += 1
+        if chooses:
+            ids, logs = (one.tolist() for one in found)
             ended = [row.take(token, log if row.raw else None) for row, token, log in zip(rows, ids, logs, strict=True)]
             self._put(0, ids, ended)
         else:
-            logits = self.reader.step(*given)
-            self._went_on(rows)
-            self._write(logits, rows, 0)
-
-    def _went_on(self, rows: list[Row]) -> None:
-        for row in rows:
-            row.done += 1
-        self._places[: len(rows)] += 1
+            self._write(found, rows, 0)
 
     def _write(self, logits: Logits, rows: list[Row], first: int) -> None:
         """Choose the next token of rows that stand in slots from ``first`` on, and take out those that end."""
