@@ -81,10 +81,12 @@ def export_network(network: Any, inputs: Sequence[Input], path: Path, *, with_fe
 
 def _explained() -> dict[Any, Any]:
     """Operators that the exporter does not know, in those of ONNX: what libraries check that their shapes fit."""
-    from onnxscript import opset18
+    import onnxscript
+
+    operators: Any = onnxscript.opset18
 
     def all_true(x: Any) -> Any:
-        return opset18.Cast(opset18.ReduceMin(opset18.Cast(x, to=6), keepdims=0), to=9)  # by way of int32, back to bool
+        return operators.Cast(operators.ReduceMin(operators.Cast(x, to=6), keepdims=0), to=9)  # bool, int32, bool
 
     return {torch.ops.aten._is_all_true.default: all_true}
 
