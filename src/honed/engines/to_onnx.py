@@ -87,9 +87,7 @@ def _explained() -> dict[Any, Any]:
     operators: Any = onnxscript.opset18
 
     def all_true(x: Any) -> Any:
-        return operators.Cast(
-            operators.ReduceMin(operators.Cast(x, to=6), keepdims=0), to=9
-        )  # by way of int32, back to bool
+        return operators.Cast(operators.ReduceMin(operators.Cast(x, to=6), keepdims=0), to=9)  # bool, int32, bool
 
     return {torch.ops.aten._is_all_true.default: all_true}
 
