@@ -68,15 +68,13 @@ class ByProduct(nn.Module):
 
 class ByWinograd(nn.Module):
     """A 3 by 3 convolution by Winograd's method where the map is large enough, picture by picture, so that neighbours in a
-    batch change nothing."""
-
-    weight: torch.Tensor
+    batch change nothing. It takes the convolution over: the weights are kept once, in the layout that NNPACK reads."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
-        self.direct, self.bias = convolution, convolution.bias
         weight = convolution.weight.detach().contiguous(memory_format=torch.contiguous_format)
-        self.register_buffer("weight", weight, persistent=False)
+        convolution.weight = nn.Parameter(weight, requires_grad=False)
+        self.direct = convolution
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(n, n_in, h, w) to (n, n_out, h, w)."""
@@ -88,7 +86,7 @@ class ByWinograd(nn.Module):
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
     def _picture(self, x: torch.Tensor, threads: int) -> torch.Tensor:
-        weight, bias = self.weight, self.bias
+        weight, bias = self.direct.weight, self.direct.bias
         parts = min(threads, len(weight) // LEAST_EACH)
         if parts < 2:
             return _by_nnpack(x, weight, bias)
