@@ -182,15 +182,15 @@ def _last_logits(model: Any, tokens: Tensor, there: Tensor, places: Tensor, cach
     """Logits (n, tokens) after the last of the tokens (n, t); ``there`` (n, all) is 0 for padding among all that was read."""
     given: dict[str, Any] = {"attention_mask": there, "past_key_values": cache, "use_cache": True}
     more = {"position_ids": places, "logits_to_keep": 1}
-    given |= {name: value for name, value in more.items() if name in _takes(type(model))}
+    given |= {name: value for name, value in more.items() if name in _takes(model.__class__)}
     found: Tensor = model(tokens, **given).logits[:, -1]
     return found
 
 
 @cache
-def _takes(kind: type) -> frozenset[str]:
+def _takes(kind: Any) -> frozenset[str]:
     """What a model can be given."""
-    return frozenset(inspect.signature(kind.forward).parameters)  # type: ignore[attr-defined]
+    return frozenset(inspect.signature(kind.forward).parameters)
 
 
 def _part(cache: Any, texts: Sequence[_Text]) -> None:
