@@ -178,3 +178,13 @@ def test_long_rows_are_streamed(tmp_path: Path) -> None:
     with open_batches(tmp_path / "t.csv") as batches:
         found = [value for batch in batches for value in batch.column(1).to_pylist()]
     assert found == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("first", "names"), [("ticket", ["ticket"]), ("Message", ["Message"]), ("Hello", ["text"]), ("it does not", ["text"])]
+)
+def test_one_column_has_the_name_above_it(first: str, names: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text(f"{first}\nthe printer is broken again\nmy screen stays dark\nno mail since noon\n")
+    table = read_table(path)
+    assert table.names == names and len(table.arrow) == (4 if names == ["text"] else 3)

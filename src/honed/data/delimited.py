@@ -160,7 +160,9 @@ def _read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, s
         halves = [line.split(" ", 1) for line in lines]
         table, told = typed(pa.table({"column_1": [a for a, _ in halves], "column_2": [b for _, b in halves]}))
         return table, {**reading, **told}
-    return pa.table({"text": lines[1:] if layout.header else lines}), reading
+    if layout.header:
+        return pa.table({lines[0].strip().strip('"'): lines[1:]}), reading
+    return pa.table({"text": lines}), reading
 
 
 def typed(table: pa.Table, separator: str = " ") -> tuple[pa.Table, dict[str, str]]:

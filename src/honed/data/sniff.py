@@ -23,6 +23,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NAME = re.compile(r"^(?=.*[^\W\d_])[^\s\d\"'<>{}!,;=.][^\n\"<>{}!,;]{0,59}$")
+_WORD = re.compile(r"^[a-z][a-z0-9_]{2,29}$")
 _EXCEL_SAYS = re.compile(r'^"?sep=.?"?\r?\n', re.I)
 PACKED = (
     (b"PK\x03\x04", "zip"),
@@ -178,7 +179,7 @@ def sniff_layout(sample: str, encoding: str, complete: bool) -> Layout:
         if alone:
             return Layout(encoding, alone, True, _plain_header(lines) or _opens_unlike(lines), 1)
         separator = " " if _label_then_text(lines) else ""
-        return Layout(encoding, separator, False, separator == "" and _plain_header(lines), 2 if separator else 1)
+        return Layout(encoding, separator, False, separator == "" and _opens_with_name(lines), 2 if separator else 1)
     rows = _rows(sample, best, quoted[best])
     width = Counter(len(row) for row in rows).most_common(1)[0][0]
     header = _has_header([row for row in rows if len(row) == width])
@@ -216,6 +217,11 @@ def _opens_unlike(lines: list[str]) -> bool:
     """A first line of one short word above texts is a header."""
     words = [len(line.split()) for line in lines]
     return words[0] == 1 and len(words) > 2 and sorted(words[1:])[len(words) // 2 - 1] >= 3
+
+
+def _opens_with_name(lines: list[str]) -> bool:
+    """One column: its name is a usual one, or a word as columns are named above texts of several."""
+    return _plain_header(lines) or (bool(lines) and bool(_WORD.match(lines[0].strip())) and _opens_unlike(lines))
 
 
 def _faultless(sample: str, separator: str) -> bool:
