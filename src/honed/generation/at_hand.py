@@ -38,14 +38,16 @@ def continued(
     was, found = loaded.network.training, dict[int, Completion]()
     device = "cuda" if next(loaded.network.parameters()).device.type == "cuda" else "cpu"
     lengths = [min(len(prompt) + settings.max_tokens, loaded.context) for prompt in prompts]
-    for part, slots in _parts(lengths, SLOTS[device], HELD[device]):
-        generator = _at_hand(loaded, min(slots, len(part)), HELD[device])
-        streams = [generator.submit(Request(prompts[k], _seeded(settings, k))) for k in part]
-        for k, stream in zip(part, streams, strict=True):
-            found[k] = stream.result()
-            if advance:
-                advance(1)
-    loaded.network.train(was)
+    try:
+        for part, slots in _parts(lengths, SLOTS[device], HELD[device]):
+            generator = _at_hand(loaded, min(slots, len(part)), HELD[device])
+            streams = [generator.submit(Request(prompts[k], _seeded(settings, k))) for k in part]
+            for k, stream in zip(part, streams, strict=True):
+                found[k] = stream.result()
+                if advance:
+                    advance(1)
+    finally:
+        loaded.network.train(was)
     return [found[k] for k in range(len(prompts))]
 
 
