@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from honed.engines.to_onnx import FEATURES, OUTPUTS
 from honed.resources import cpu_count
 from honed.tasks.contract import Array, Batch
+
+OUTPUTS, FEATURES = "outputs", "features"
+"""Names of what files of networks give."""
 
 
 class OnnxRunner:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from honed.engines.to_onnx import FEATURES, OUTPUTS
+from honed.engines.onnx_runtime import FEATURES, OUTPUTS
 from honed.networks.precision import bf16_possible
 from honed.resources import cpu_count
 from honed.tasks.contract import Array, Batch

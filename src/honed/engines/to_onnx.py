@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from honed.engines.onnx_runtime import FEATURES, OUTPUTS, OnnxRunner
 from honed.errors import BundleError
 from honed.networks.devices import on_processor
 from honed.tasks.contract import Batch, Encoded, Input
@@ -18,7 +19,6 @@ from honed.tasks.contract import Batch, Encoded, Input
 OPSET = 23
 """The first version in which attention is one operator; a quarter faster than with its parts. Older ones are tried next."""
 FALLBACK_OPSETS = (20, 18)
-OUTPUTS, FEATURES = "outputs", "features"
 NEAR = 1e-3
 """Largest difference from torch's outputs, as a share of the largest."""
 ENOUGH = 8
@@ -131,7 +131,6 @@ def _varying(first: Batch, second: Batch) -> tuple[dict[int, Any], ...]:
 
 def _check(path: Path, network: Any, batches: Sequence[Batch]) -> None:
     """The file opens and gives torch's outputs for both batches."""
-    from honed.engines.onnx_runtime import OnnxRunner
     from honed.networks.gap import gap_between
 
     runner = OnnxRunner(path)

@@ -23,11 +23,7 @@ def decoder_base(
         No folder, no configuration, no safetensors, a damaged file, no tokenizer, a model that writes no text, a part missing.
     """
     folder, name, revision = found_folder(folder, name, revision)
-    config = json_of(folder / "config.json")
-    if not config.get("model_type"):
-        seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no model_type."
-        raise ZooError("Z011", seen, "Pass the folder that holds config.json, the weights and the tokenizer.")
-    check_writes(folder, config)
+    config = config_in(folder)
     weights = weights_of(folder) or [converted(folder)]
     n_parameters = sum(count_parameters(path) for path in weights)
     need_tokenizer(folder)
@@ -39,6 +35,22 @@ def context_of(config: dict[str, Any]) -> int:
     """How many tokens the model reads at most."""
     names = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
     return int(next((config[name] for name in names if isinstance(config.get(name), int)), 1024))
+
+
+def config_in(folder: Path) -> dict[str, Any]:
+    """What config.json of a decoder's folder says.
+
+    Raises
+    ------
+    ZooError [Z011, Z014]
+        There is none that names a model; it is no decoder, or brings its own code.
+    """
+    config = json_of(folder / "config.json")
+    if not config.get("model_type"):
+        seen = f"The folder {folder} holds no model in hub format: config.json is missing or names no model_type."
+        raise ZooError("Z011", seen, "Pass the folder that holds config.json, the weights and the tokenizer.")
+    check_writes(folder, config)
+    return config
 
 
 def check_writes(folder: Path, config: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ from honed.networks.decoders.hub_names import from_hub, hub_names, plain
 from honed.networks.decoders.shape import Shape, shape_of
 from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
 from honed.networks.undrawn import undrawn
-from honed.zoo.decoders import check_writes, context_of
-from honed.zoo.local import converted, json_of, weights_of
+from honed.zoo.decoders import config_in, context_of
+from honed.zoo.local import converted, weights_of
 
 _DERIVED = re.compile(r"(rotary_emb\.inv_freq|attn\.(masked_)?bias)$")
 """Tensors that some files carry and that follow from the configuration."""
@@ -74,12 +74,7 @@ def load_decoder(
         Something is missing, damaged or does not fit; nothing is initialised anew in silence.
     """
     folder = Path(folder)
-    config = json_of(folder / "config.json")
-    if not config.get("model_type"):
-        raise ZooError(
-            "Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format."
-        )
-    check_writes(folder, config)
+    config = config_in(folder)
     shape = shape_of(config) if own else None
     network = _own(folder, shape, dtype) if shape is not None else _foreign(folder, dtype, context_of(config))
     return Loaded(network.to(device).eval(), vocabulary_in(folder), folder)

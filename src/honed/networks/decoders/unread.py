@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from honed.errors import ZooError
 from honed.networks.decoders.shape import Shape, shape_of
 from honed.networks.decoders.vocabulary import Vocabulary, vocabulary_in
-from honed.zoo.decoders import check_writes, context_of
-from honed.zoo.local import json_of
+from honed.zoo.decoders import config_in, context_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ def look_at_decoder(folder: Path | str) -> Unread:
         Something is missing, or the model writes nothing.
     """
     folder = Path(folder)
-    config = json_of(folder / "config.json")
-    if not config.get("model_type"):
-        raise ZooError(
-            "Z011", f"The folder {folder} holds no config.json that names a model.", "Pass a folder in hub format."
-        )
-    check_writes(folder, config)
+    config = config_in(folder)
     shape = shape_of(config)
     return Unread(vocabulary_in(folder), shape, shape.context if shape is not None else context_of(config), folder)
