@@ -413,7 +413,7 @@ def test_a_decoder_of_our_own_opens_without_transformers_and_torchs_compiler(tmp
 import sys
 from pathlib import Path
 from honed.serving.worker import opened_base
-opened_base(Path(sys.argv[1]))
+opened_base(Path(sys.argv[1]), "auto")
 print([name for name in ("transformers", "torch._dynamo", "pandas") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
