@@ -69,8 +69,9 @@ def test_a_stopped_run_goes_on_exactly(tmp_path: Path, tiny_base: Path, how: sig
     data = write_csv(tmp_path / "rows.csv", many_rows())
     whole = finish(data, tmp_path / "whole", tiny_base)
     started = subprocess.Popen(
-        command(data, tmp_path / "cut", tiny_base), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+        command(data, tmp_path / "cut", tiny_base), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     run = tmp_path / "cut" / "rows"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and started.poll() is None:

@@ -53,6 +53,7 @@ def test_winograd_and_products_give_the_same(bias: bool) -> None:
 @torch.no_grad()
 def test_large_maps_go_by_winograd_and_small_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     real = quick_convolutions._by_nnpack
     monkeypatch.setattr(quick_convolutions, "_by_nnpack", lambda *given: calls.append(1) or real(*given))
     layer = quick(nn.Conv2d(64, 64, 3, 1, 1))[0]

@@ -181,7 +181,8 @@ def test_long_rows_are_streamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "names"), [("ticket", ["ticket"]), ("Message", ["Message"]), ("Hello", ["text"]), ("it does not", ["text"])]
+    ("first", "names"),
+    [("ticket", ["ticket"]), ("Message", ["Message"]), ("Hello", ["text"]), ("it does not", ["text"])],
 )
 def test_one_column_has_the_name_above_it(first: str, names: list[str], tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
