@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from honed.generation.on_torch import OnTorch, rows_of
 from honed.generation.reader import Ids, Logits
 from honed.generation.torch_reader import TOGETHER, TOGETHER_CPU
 from honed.networks.decoders.foreign import ForeignDecoder
@@ -22,7 +23,7 @@ ROUGH = 5e-2
 """By how much of the largest logit those of texts side by side may differ from those of each alone; in coarser formats by more."""
 
 
-class ForeignReader:
+class ForeignReader(OnTorch):
     """See :class:`~honed.generation.reader.Reader`.
 
     Every text has a cache of its own. For steps caches are laid side by side, so that all end together: shorter ones are padded on
@@ -48,16 +49,6 @@ class ForeignReader:
         self.chooses = self._side_by_side = slots > 1 and _goes_side_by_side(self._model, self._device)
         self.together = (TOGETHER_CPU if self._device.type == "cpu" else TOGETHER) if self._side_by_side else 0
 
-    def step(self, tokens: Ids, places: Ids) -> Logits:
-        """One more token in each of the first n slots."""
-        return _rows(self._stepped(tokens, places))
-
-    @torch.inference_mode()
-    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
-        """The same; only the likeliest token after each and the logarithm of its probability leave the device."""
-        logs, ids = torch.log_softmax(self._stepped(tokens, places).float(), dim=-1).max(dim=-1)
-        return ids.cpu().numpy(), logs.cpu().numpy()
-
     @torch.inference_mode()
     def _stepped(self, tokens: Ids, places: Ids) -> Tensor:
         if not self._side_by_side or len(tokens) == 1:
@@ -73,13 +64,13 @@ class ForeignReader:
         """Whole texts into the slots from one on, padded on the left."""
         found = [_Text(None) for _ in texts]
         self._texts[slot : slot + len(texts)] = found
-        return _rows(_read_together(self._model, found, texts, self._device))
+        return rows_of(_read_together(self._model, found, texts, self._device))
 
     @torch.inference_mode()
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
         """Tokens of one slot from a place on; without a cache the whole text is read again."""
         found = self._read(slot, tokens, start)
-        return _rows(found[-len(tokens) if every else -1 :])
+        return rows_of(found[-len(tokens) if every else -1 :])
 
     def _read(self, slot: int, tokens: Sequence[int], start: int) -> Tensor:
         text = self._texts[slot]
@@ -217,11 +208,6 @@ def _ending(held: Tensor, length: int) -> Tensor:
     """The last ``length`` places, with padding before them where there are fewer."""
     more = length - held.shape[2]
     return functional.pad(held, (0, 0, more, 0)) if more > 0 else held[:, :, -more:]
-
-
-def _rows(logits: Tensor) -> Logits:
-    found: Logits = logits.float().cpu().numpy()
-    return found
 
 
 _TRIED: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from honed.generation.on_torch import OnTorch, rows_of
 from honed.generation.reader import Ids, Logits
 from honed.networks.decoders.decoder import Decoder
 from honed.networks.products import fast_products
@@ -22,7 +23,7 @@ FIRST_ROOM = 256
 """Tokens each slot has room for at first; doubled when a text grows longer."""
 
 
-class TorchReader:
+class TorchReader(OnTorch):
     """See :class:`~honed.generation.reader.Reader`.
 
     Parameters
@@ -46,16 +47,6 @@ class TorchReader:
         self._memory = self._empty(self._room)
         self._window = shape.window
         self.together = TOGETHER_CPU if self._device.type == "cpu" else TOGETHER
-
-    def step(self, tokens: Ids, places: Ids) -> Logits:
-        """One more token in each of the first n slots."""
-        return _rows(self._stepped(tokens, places))
-
-    @torch.inference_mode()
-    def likeliest(self, tokens: Ids, places: Ids) -> tuple[Ids, Logits]:
-        """The same; only the likeliest token after each and the logarithm of its probability leave the device."""
-        logs, ids = torch.log_softmax(self._stepped(tokens, places).float(), dim=-1).max(dim=-1)
-        return ids.cpu().numpy(), logs.cpu().numpy()
 
     @torch.inference_mode()
     def _stepped(self, tokens: Ids, places: Ids) -> Tensor:
@@ -82,7 +73,7 @@ class TorchReader:
         with self._products(n * longest):
             state = self.network.read(tokens.to(self._device), places, mask=mask, memory=memory)
             last = torch.tensor([len(text) - 1 for text in texts], device=self._device)
-            return _rows(self.network.logits(state[torch.arange(n, device=self._device), last]))
+            return rows_of(self.network.logits(state[torch.arange(n, device=self._device), last]))
 
     @torch.inference_mode()
     def read(self, slot: int, tokens: Sequence[int], start: int, *, every: bool = False) -> Logits:
@@ -94,7 +85,7 @@ class TorchReader:
         mask = None if causal else self._mask(places[:, None, :, None], end)
         memory = _Piece(self._memory, slot, start, end)
         given = torch.tensor([list(tokens)], device=self._device)
-        return _rows(self._logits(given, places, mask, memory, last=not every))
+        return rows_of(self._logits(given, places, mask, memory, last=not every))
 
     @torch.inference_mode()
     def copy(self, source: int, target: int, length: int) -> None:
@@ -173,8 +164,3 @@ class _Piece:
             whole[:, :, self._start : self._end] = new
             found.append(whole[:, :, : self._end])
         return found[0], found[1]
-
-
-def _rows(logits: Tensor) -> Logits:
-    found: Logits = logits.float().cpu().numpy()
-    return found

@@ -61,9 +61,10 @@ class ContrastiveRecipe(Recipe):
         with session.progress.step(f"{self.title} ({tag})", steps) as step:
             left = session.time_left() / session.folds
             draw_together(network, encoded, targets, steps, session.precision(), session.seed, step, left)
-        self._mean.add(network)
-        if part is session.train and self._mean.n > 1:
-            self._mean.put_into(network)
+        if session.folds > 1:
+            self._mean.add(network)
+            if part is session.train:
+                self._mean.put_into(network)
         features = features_of(network, inputs, precision=session.precision())
         head = session.task.fit_head(features, targets, session.problem, session.settings, session.seed)
         return NetworkPredictor(with_head(network, head))
