@@ -52,12 +52,13 @@ def predictor_for(model: Model, name: str, *, slots: int | None = None) -> Predi
         seen = f'"{model.name}" is no neural network, so the engine "{name}" cannot run it.'
         raise BundleError("B031", seen, f'Leave --engine out: it runs on its own engine ("{OWN}"), which is fast.')
     kind, network = kind_of(name), model.predictor.network  # type: ignore[attr-defined]
-    reason = "" if _computes(network, kind) else "it does not compute this kind of network"
-    reason = reason or missing(kind)
-    if reason:
+    if not _computes(network, kind):
         others = ", ".join(one.name for one in KINDS.values() if _computes(network, one))
-        seen = f'The engine "{name}" is not available: {reason}.'
-        raise BundleError("B031", seen, f"Use {DEFAULT}, or install it. Engines for this network: {others}.")
+        seen = f'The engine "{name}" is not available: it does not compute this kind of network.'
+        raise BundleError("B031", seen, f"Engines for this network: {others}.")
+    reason = missing(kind)
+    if reason:
+        raise BundleError("B031", f'The engine "{name}" is not available: {reason}.', f"Use {DEFAULT}, or install it.")
     if writes(network) and name != DEFAULT:
         return _by_writing(model, network, kind, slots)
     return _by_torch(model, network, kind) if kind.runtime == "torch" else _from_file(model, network, kind)
