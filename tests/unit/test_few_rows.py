@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from honed.config import RunConfig
 from honed.evaluation.results import Estimate
 from honed.metrics.classification import accuracy
 from honed.metrics.regression import mae
 from honed.tasks.contract import Array, Metric, Predictions, Problem
+from honed.tasks.registry import get_task
 from honed.tasks.text_classification import TextClassification
-from honed.training import ladder
+from honed.testing.check_task import bench_of
+from honed.training import contrastive, ladder
 from honed.training.candidate import Candidate
-from honed.training.contrastive import NAMES, ContrastiveRecipe, _with_names
+from honed.training.contrastive import NAMES, SHARE, ContrastiveRecipe, _with_names
 from honed.training.recipe import BaselineRecipe, ProbeRecipe
-from honed.training.session import Part
+from honed.training.session import Part, Session, make_parts
 
 TRUTH = np.array([0, 1] * 20)
 
@@ -143,3 +146,26 @@ def test_a_run_on_few_rows_ends_with_what_is_made_for_them(tmp_path: Path, tiny_
     assert next(line.name for line in result.report.ladder if line.best) == "contrastive", scores
     told = [choice for choice in result.report.choices if choice.name == "final method"]
     assert bool(told) <= (scores["contrastive"] <= max(scores.values()))
+
+
+def test_the_contrastive_rung_goes_part_of_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every weight below the head ends at the same share of the way from the base to what was learnt."""
+    import torch
+
+    def learnt(network: Any, *_: Any) -> None:
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight += 1.0
+
+    monkeypatch.setattr(contrastive, "draw_together", learnt)
+    bench = bench_of(get_task("text-classification"))
+    rows = np.arange(len(bench.inputs))
+    part, rest = make_parts(bench.inputs, bench.targets, rows, rows[:0])
+    config = RunConfig(task=bench.task.name)
+    config.training.precision = "fp32"
+    few = Session(bench.task, bench.problem, bench.settings, config, bench.base, part, rest, tmp_path)
+    found: Any = ContrastiveRecipe().fit(few, part, None, "all")
+    base = few.frozen_network().state_dict()
+    for name, weight in found.network.state_dict().items():
+        if not name.startswith("head.") and weight.is_floating_point():
+            torch.testing.assert_close(weight, base[name] + SHARE)
