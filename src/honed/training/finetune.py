@@ -37,6 +37,7 @@ RACE_ROWS = 1000
 NEAR_PERFECT = 0.998
 AVERAGE, AVERAGED = 0.1, "average.json"
 """Share of all steps that a moving average of the weights looks back; file that says whether it was the better network."""
+PLAN = Path("checkpoint") / "plan.json"
 HELD_OUT = "held-out"
 """Tag of the fit whose rows leave out the validation rows."""
 
@@ -97,13 +98,9 @@ class FineTuneRecipe(Recipe):
     def _plan(
         self, session: Session, network: Any, encoded: list[Any], part: Part, head: dict[str, Array], watch: Part | None
     ) -> Plan:
-        kept = session.folder / "checkpoint" / "plan.json"
-        if kept.exists():
-            facts = read_json(kept)
-            lora, bits = facts.pop("lora"), facts.pop("bits", 0)
-            session.remember("lora", lambda: lora)
-            session.remember("bits", lambda: bits)
-            return Plan(**facts)
+        kept = kept_plan(session)
+        if kept:
+            return kept
         plan, room = first_plan(session, network, encoded)
         session.remember("lora", lambda: room.lora)
         session.remember("bits", lambda: room.bits)
@@ -112,8 +109,19 @@ class FineTuneRecipe(Recipe):
             plan = race(session, network, encoded, part, plan)
         if watch and not room.lora and getattr(network, "ways", None):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
-        write_json(kept, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
+        write_json(session.folder / PLAN, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
         return plan
+
+
+def kept_plan(session: Session) -> Plan | None:
+    """The plan of this run, once there is one; whether it has adapters and few bits is remembered too."""
+    if not (session.folder / PLAN).exists():
+        return None
+    facts = read_json(session.folder / PLAN)
+    lora, bits = facts.pop("lora"), facts.pop("bits", 0)
+    session.remember("lora", lambda: lora)
+    session.remember("bits", lambda: bits)
+    return Plan(**facts)
 
 
 def nothing_to_gain(session: Session, best: float | None) -> str | None:

@@ -20,8 +20,8 @@ from honed.training.finetune import HELD_OUT, FineTuneRecipe
 from honed.training.measure import estimate, utility
 from honed.training.preference import PreferenceRecipe
 from honed.training.recipe import BaselineRecipe, FewShotRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
-from honed.training.session import Part, Session, joined
-from honed.training.soup import SoupRecipe, mixed
+from honed.training.session import Session
+from honed.training.soup import SoupRecipe
 
 ORDER = ("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "preference", "soup")
 
@@ -183,45 +183,3 @@ def _out_of_fold(session: Session, recipe: Recipe) -> Array:
     outputs: Array = np.concatenate([rows for _, rows in found])
     result: Array = outputs[np.argsort(positions)]
     return result
-
-
-REFIT_SECONDS = 60.0
-"""What took at most so long the first time is fitted again on all rows."""
-
-
-def refit_best(session: Session, ladder: Ladder) -> Predictor | None:
-    """The method that won, fitted again on training and validation rows together; None where that is not worth it.
-
-    Of an average of two, the part that is cheap is fitted again, the other kept where it would take too long. The new fit is
-    kept only if it does at least as well on the validation rows, which it has now seen, as the old one did when it had not.
-    """
-    best = ladder.best
-    assert best is not None
-    parts = {"soup": ("probe", "fine-tune")}.get(best.name, (best.name,))
-    again = _affordable(session, ladder, parts)
-    if session.folds > 1 or not again:
-        return None
-    everything: Part = joined(session.train, session.validation)
-    known = {recipe.name: recipe for recipe in recipes(session, ladder)}
-    fitted = [
-        known[name].fit(session, everything, None, "all rows") if name in again else ladder.candidates[name].predictor
-        for name in parts
-    ]
-    predictor = fitted[0] if len(fitted) == 1 else mixed(fitted[0], fitted[1], session)
-    outputs = predictor.outputs(session.validation.inputs)
-    worth = utility(session.task, session.problem, session.settings, outputs, session.validation.targets)
-    if worth < best.utility:
-        return None
-    what = "the method that won" if len(again) == len(parts) else f"the part of it that is quick to fit ({again[0]})"
-    session.choose("final fit", "training and validation rows", "chosen", f"{what}, fitted again on all of them")
-    return predictor
-
-
-def _affordable(session: Session, ladder: Ladder, parts: tuple[str, ...]) -> list[str]:
-    """Parts that are fitted again, the cheapest first, within the time there is."""
-    left, again = min(REFIT_SECONDS, session.time_left()), []
-    for name in sorted(parts, key=lambda part: ladder.candidates[part].seconds):
-        left -= ladder.candidates[name].seconds
-        if left >= 0:
-            again.append(name)
-    return again

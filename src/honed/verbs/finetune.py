@@ -26,7 +26,8 @@ from honed.progress import Progress, Silent
 from honed.report.html import run_page
 from honed.tasks.contract import Array, Predictions
 from honed.training.candidate import Candidate
-from honed.training.ladder import ORDER, Ladder, climb, refit_best
+from honed.training.ladder import ORDER, Ladder, climb
+from honed.training.last_fit import fit_on_all
 from honed.training.session import Session, make_parts
 from honed.training.suspects import suspects
 from honed.verbs import package
@@ -256,7 +257,7 @@ def _run(
 
     ladder = climb(session, better, on_rung)
     assert ladder.best is not None
-    predictor = refit_best(session, ladder)
+    predictor = fit_on_all(session, ladder)
     model = package.model_of(session, prepared, ladder.best, state.name, predictor)
     _look_at_labels(session, prepared, model, ladder)
     evaluation = _evaluate(session, prepared, model, ladder, test, progress)
