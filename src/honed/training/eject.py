@@ -10,6 +10,7 @@ from honed.files import read_json, whole_file
 TEMPLATE = '''"""The fine-tuning of the run "{name}", written out by Honed. Change what you like.
 
 It trains the same network on the same rows with the same plan: run it as it stands and the losses equal those of the run.
+What a run does afterwards, an average of weights or a last fit with the rows it chose on, is not in it.
 """
 
 import numpy as np
