@@ -79,3 +79,17 @@ def test_what_won_is_kept_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ladder.best.utility = (2.0, 0.0)
     assert fit_on_all(session, ladder) is None
     assert not told(session)
+
+
+def test_a_last_fit_that_was_cut_short_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_fit, "AGAIN_SECONDS", 0.0)
+    session, ladder = tuned(tmp_path)
+    train = last_fit.train
+
+    def out_of_time(*given: Any, **named: Any) -> Any:
+        session.deadline = 0.0
+        return train(*given, **named)
+
+    monkeypatch.setattr(last_fit, "train", out_of_time)
+    assert fit_on_all(session, ladder) is None
+    assert not told(session)

@@ -47,6 +47,8 @@ def fit_on_all(session: Session, ladder: Ladder) -> Predictor | None:
         if plan is None:
             return None
         predictor, told = _gone_on(session, best, everything, plan)
+    if session.time_left() <= 0:  # it was cut short, which rows that it has seen cannot tell
+        return None
     outputs = predictor.outputs(session.validation.inputs)
     if utility(session.task, session.problem, session.settings, outputs, session.validation.targets) < best.utility:
         return None
