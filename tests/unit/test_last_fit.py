@@ -12,7 +12,7 @@ import torch
 from honed.config import RunConfig
 from honed.tasks.registry import get_task
 from honed.testing.check_task import bench_of
-from honed.training import last_fit
+from honed.training import finetune, last_fit
 from honed.training.finetune import FineTuneRecipe
 from honed.training.ladder import Ladder, measure
 from honed.training.last_fit import fit_on_all
@@ -45,9 +45,9 @@ def test_a_network_that_took_long_goes_on_with_all_rows(tmp_path: Path, monkeypa
     assert ladder.best is not None
     before = weights(ladder.best.predictor)
     learnt: list[int] = []
-    train = last_fit.train
+    train = finetune.train
     monkeypatch.setattr(
-        last_fit, "train", lambda *given, **named: learnt.append(len(given[1])) or train(*given, **named)
+        finetune, "train", lambda *given, **named: learnt.append(len(given[1])) or train(*given, **named)
     )
     found: Any = fit_on_all(session, ladder)
     assert told(session) == ["3 epochs more, at lower rates, with all of them"]
@@ -63,7 +63,7 @@ def test_what_is_quick_is_fitted_again(tmp_path: Path, monkeypatch: pytest.Monke
     session, ladder = tuned(tmp_path)
     assert ladder.best is not None
     ladder.best.utility = (0.0, 0.0)
-    monkeypatch.setattr(last_fit, "train", None)
+    monkeypatch.setattr(last_fit, "train_all", None)
     fit_on_all(session, ladder)
     assert told(session) == ["the method that won, fitted again on all of them"]
 
@@ -84,12 +84,12 @@ def test_what_won_is_kept_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_last_fit_that_was_cut_short_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_fit, "AGAIN_SECONDS", 0.0)
     session, ladder = tuned(tmp_path)
-    train = last_fit.train
+    train = finetune.train
 
     def out_of_time(*given: Any, **named: Any) -> Any:
         session.deadline = 0.0
         return train(*given, **named)
 
-    monkeypatch.setattr(last_fit, "train", out_of_time)
+    monkeypatch.setattr(finetune, "train", out_of_time)
     assert fit_on_all(session, ladder) is None
     assert not told(session)

@@ -17,7 +17,7 @@ from honed.tasks.contract import Array, Predictor
 from honed.training import memory
 from honed.training.batching import steps_per_epoch
 from honed.training.checkpoint import has_checkpoint, restore
-from honed.training.loop import Plan, Trace, train
+from honed.training.loop import Judge, Plan, Trace, train
 from honed.training.measure import utility
 from honed.training.recipe import Recipe, probe_head, put_head, with_head
 from honed.training.rehearsal import rehearse_once
@@ -68,25 +68,11 @@ class FineTuneRecipe(Recipe):
         if session.remember("lora", lambda: False):
             network = _with_adapters(session, network, head)
         judge = _judge(session, network, watch) if watch else None
-        folder = session.folder / "checkpoint" / f"{self.name}-{tag}"
-        total = plan.epochs * steps_per_epoch(len(part), plan.batch_size)
-        dropout = session.config.training.dropout
-        with session.progress.step(f"{self.title} ({tag})", total) as step, learning(network, encoded, dropout):
-            if not has_checkpoint(folder):
+        name = f"{self.name}-{tag}"
+        if not has_checkpoint(session.folder / "checkpoint" / name):
+            with learning(network, encoded, session.config.training.dropout):
                 rehearse_once(session, network, encoded, part.targets, plan)
-            trace = train(
-                network,
-                encoded,
-                part.targets,
-                session.task,
-                session.problem,
-                session.settings,
-                plan,
-                judge=judge,
-                checkpoint=folder,
-                deadline=session.deadline,
-                step=step,
-            )
+        trace = train_all(session, network, encoded, part.targets, plan, f"{self.title} ({tag})", name, judge)
         if trace.best_weights is not None:
             restore(network, trace.best_weights)
         if tag == HELD_OUT and plan.average:
@@ -111,6 +97,35 @@ class FineTuneRecipe(Recipe):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
         write_json(session.folder / PLAN, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
         return plan
+
+
+def train_all(
+    session: Session,
+    network: Any,
+    encoded: list[Any],
+    targets: Array,
+    plan: Plan,
+    title: str,
+    name: str,
+    judge: Judge | None = None,
+) -> Trace:
+    """The whole of a plan, shown as ``title``; the checkpoint ``name`` is kept, and gone on from, in the folder of the run."""
+    total = plan.epochs * steps_per_epoch(len(encoded), plan.batch_size)
+    dropout = session.config.training.dropout
+    with session.progress.step(title, total) as step, learning(network, encoded, dropout):
+        return train(
+            network,
+            encoded,
+            targets,
+            session.task,
+            session.problem,
+            session.settings,
+            plan,
+            judge=judge,
+            checkpoint=session.folder / "checkpoint" / name,
+            deadline=session.deadline,
+            step=step,
+        )
 
 
 def kept_plan(session: Session) -> Plan | None:

@@ -7,13 +7,11 @@ import dataclasses
 from typing import Any
 
 from honed.networks.engine import NetworkPredictor
-from honed.networks.learning import learning
 from honed.tasks.contract import Predictor
-from honed.training.batching import steps_per_epoch
 from honed.training.candidate import Candidate
-from honed.training.finetune import FineTuneRecipe, freeze_embeddings, kept_plan
+from honed.training.finetune import FineTuneRecipe, freeze_embeddings, kept_plan, train_all
 from honed.training.ladder import Ladder, recipes
-from honed.training.loop import Plan, train
+from honed.training.loop import Plan
 from honed.training.measure import utility
 from honed.training.session import Part, Session, joined
 from honed.training.soup import mixed
@@ -105,18 +103,5 @@ def _gone_on(session: Session, best: Candidate, everything: Part, plan: Plan) ->
     if plan.way:
         network.take_way(plan.way)
     encoded = network.encode(everything.inputs)
-    total, dropout = plan.epochs * steps_per_epoch(len(everything), plan.batch_size), session.config.training.dropout
-    with session.progress.step("going on with all rows", total) as step, learning(network, encoded, dropout):
-        train(
-            network,
-            encoded,
-            everything.targets,
-            session.task,
-            session.problem,
-            session.settings,
-            plan,
-            checkpoint=session.folder / "checkpoint" / "all-rows",
-            deadline=session.deadline,
-            step=step,
-        )
+    train_all(session, network, encoded, everything.targets, plan, "going on with all rows", "all-rows")
     return NetworkPredictor(network.eval()), f"{plan.epochs} epochs more, at lower rates, with all of them"
