@@ -1,10 +1,13 @@
 """CIFAR-10 as lossy JPEG: the imported ResNet-20 and -32 as they are, and fine-tuning from ResNet-20 against from nothing.
 
     python benchmarks/pictures.py [imported] [few] [full] [--starts ResNet-20 nothing] [--time-limit 10m]
+    python benchmarks/pictures.py parts [--time-limit 100s]
 
 "Imported" are the networks with their own heads on the test pictures, through the checkpoint reader and the classifier of
 Honed. "Few" takes 10 training pictures of each class, five draws; "full" all 50,000. Both run the default command from the
 imported ResNet-20 and from the same architecture with random weights; the test pictures are scored once, at the end.
+"Parts" are parts as the example draws them, 40 of each class and 100 others to be judged, from the small backbone that comes
+with Honed and from the same with random weights.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import runpy
 import tarfile
 import tempfile
 import time
@@ -19,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import data_folder, record
+from common import ROOT, data_folder, record
 
 DATA = data_folder()
 WEIGHTS = DATA / "weights" / "resnet_cifar10"
@@ -67,20 +71,19 @@ def imported(place: Path) -> None:
         )
 
 
-def from_nothing(scratch: Path) -> Path:
-    """ResNet-20 with random weights, as a base in hub format."""
+def from_nothing(scratch: Path, base: Any) -> Path:
+    """The same architecture as a base's with random weights, in hub format."""
     import torch
     from safetensors.torch import save_file
 
     from honed.networks.pictures.backbones import build
-    from honed.zoo.resolve import resolve
 
-    folder = scratch / "random-resnet20"
+    folder = scratch / "random-weights"
     folder.mkdir()
-    config = json.loads((resolve(WEIGHTS / FILES["ResNet-20"], kind="image").folder / "config.json").read_text())
+    config = json.loads((base.folder / "config.json").read_text())
     torch.manual_seed(0)
     module, _ = build({**config, "labels": []})
-    save_file(dict(module.state_dict()), folder / "model.safetensors")
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({**config, "labels": []}))
     return folder
 
@@ -129,10 +132,27 @@ def full(place: Path, scratch: Path, starts: dict[str, Path], limit: str | None)
         tuned(place / "train", place / "test", base, scratch, limit, task="50,000 pictures", start=name, draw=0)
 
 
+def parts(scratch: Path, limit: str | None) -> None:
+    """Parts as the example draws them, from our own backbone and from nothing."""
+    from honed.zoo.resolve import resolve
+
+    example = runpy.run_path(str(ROOT.parent / "examples" / "image-classification" / "make_parts.py"))
+    for place, n, first in (("train", 40, 0), ("test", 100, 1000)):
+        for kind in example["CLASSES"]:
+            folder = scratch / "parts" / place / kind
+            folder.mkdir(parents=True)
+            for seed in range(first, first + n):
+                example["part"](kind, seed).save(folder / f"{seed}.png")
+    base = resolve(kind="image")
+    for name, start in ((base.id, base.folder), ("nothing", from_nothing(scratch, base))):
+        where = scratch / "parts" / "train", scratch / "parts" / "test"
+        tuned(*where, start, scratch, limit, task="40 drawn parts a class", start=name, draw=0)
+
+
 def options() -> argparse.Namespace:
     """What was asked for, else everything."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="*", help="imported, few, full")
+    parser.add_argument("what", nargs="*", help="imported, few, full; or parts")
     parser.add_argument("--starts", nargs="+", choices=["ResNet-20", "nothing"], default=["ResNet-20", "nothing"])
     parser.add_argument("--time-limit", help="of each run, as of honed finetune")
     return parser.parse_args()
@@ -140,14 +160,21 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """One part after another."""
+    from honed.zoo.resolve import resolve
+
     asked = options()
     chosen = asked.what or ["imported", "few", "full"]
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
+        if "parts" in chosen:
+            parts(scratch, asked.time_limit)
+        if not {"imported", "few", "full"} & set(chosen):
+            return
         place = unpacked(scratch / "pictures")
         if "imported" in chosen:
             imported(place)
-        made = {"ResNet-20": lambda: WEIGHTS / FILES["ResNet-20"], "nothing": lambda: from_nothing(scratch)}
+        resnet = WEIGHTS / FILES["ResNet-20"]
+        made = {"ResNet-20": lambda: resnet, "nothing": lambda: from_nothing(scratch, resolve(resnet, kind="image"))}
         starts = {name: made[name]() for name in asked.starts if {"few", "full"} & set(chosen)}
         if "few" in chosen:
             few(place, scratch, starts, asked.time_limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,24 @@ def test_a_network_that_took_long_goes_on_with_all_rows(tmp_path: Path, monkeypa
     assert all(torch.equal(value, before[name]) for name, value in weights(ladder.best.predictor).items())
     again: Any = fit_on_all(session, ladder)  # as a run that was stopped after it does
     assert all(torch.equal(value, after[name]) for name, value in weights(again).items())
+
+
+def test_going_on_that_was_stopped_goes_on_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_fit, "AGAIN_SECONDS", 0.0)
+    whole: Any = fit_on_all(*tuned(tmp_path / "whole"))
+    session, ladder = tuned(tmp_path / "cut")
+    train = finetune.train
+
+    def stopped(*given: Any, **named: Any) -> None:
+        train(*given[:-1], replace(given[-1], steps=4), **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(finetune, "train", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fit_on_all(session, ladder)
+    again: Any = fit_on_all(session, ladder)
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(again).items())
 
 
 def test_what_is_quick_is_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
