@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from honed.errors import ZooError
+from honed.zoo.at_hand import list_models
 from honed.zoo.base import Base
-from honed.zoo.catalogue import catalogue, find, list_models
+from honed.zoo.catalogue import catalogue, find
 from honed.zoo.embedded import DIGESTS, NAME, embedded_folder
 from honed.zoo.local import count_parameters, local_base
 from honed.zoo.own import OWN_BACKBONE, OWN_DETECTOR

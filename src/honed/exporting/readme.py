@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from honed.engines.kinds import KINDS, has_fast_int8
+from honed.exporting.results import ExportReport
 from honed.exporting.script import example_rows, script
 from honed.exporting.targets import Target
 from honed.model import Model
-
-if TYPE_CHECKING:
-    from honed.exporting.write import ExportReport
 
 
 def readme_text(model: Model, target: Target, report: ExportReport) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from honed.engines.rows import Rows, rows_for
 from honed.errors import BundleError, RunError
 from honed.exporting.check import Check, check_export
 from honed.exporting.readme import readme_text
+from honed.exporting.results import ExportReport
 from honed.exporting.script import packages_of, recipe_of
 from honed.exporting.targets import Target, target_of
 from honed.exporting.writers import write_model
@@ -25,42 +25,6 @@ from honed.resources import free_disk_mib
 
 KEPT = {"README.md": "MODEL_CARD.md", "LICENCE-BASE.md": "LICENCE-BASE.md"}
 """Texts of a bundle that go with every export, and their names there."""
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was exported and what the check found; it lies in the folder as ``export.json``.
-
-    Parameters
-    ----------
-    rows, rows_source : int, str
-        Rows the copy was checked on: "yours", "validation" or "example".
-    difference : float
-        Largest difference of an output from the model's, relative to the largest output.
-    changed : float
-        Share of answers that differ from the model's.
-    loss_points : float or None
-        Points of the deciding metric that the copy loses, measured where the rows have labels.
-    """
-
-    target: str
-    title: str
-    model: str
-    folder: str
-    packages: tuple[str, ...]
-    rows: int
-    rows_source: str
-    difference: float
-    changed: float
-    loss_points: float | None
-    metric: str
-    created: str
-    honed_version: str
-    files: dict[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain JSON types."""
-        return asdict(self)
 
 
 def export_model(

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from honed.generation.reader import Logits
-
-if TYPE_CHECKING:
-    from honed.generation.row import Row
+from honed.generation.row import Row
 
 FIRST_CANDIDATES = 512
 """Tokens looked at first for top_p and min_p; the whole vocabulary is sorted only where they do not hold enough."""
 Floats = NDArray[np.float64]
-
-
-class Draws:
-    """Numbers from 0 to 1 by a seed, fetched many at a time."""
-
-    __slots__ = ("_at", "_block", "_source")
-
-    def __init__(self, seed: int) -> None:
-        self._source = np.random.Generator(np.random.Philox(seed))
-        self._block: list[float] = []
-        self._at = 0
-
-    def next(self) -> float:
-        """The next one."""
-        if self._at == len(self._block):
-            self._block, self._at = self._source.random(64).tolist(), 0
-        self._at += 1
-        return self._block[self._at - 1]
 
 
 def adjusted(logits: Logits, rows: Sequence[Row]) -> Logits:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from honed.generation.choosing import Draws
+from honed.generation.draws import Draws
 from honed.generation.settings import Completion, Finish, Request, Token
 from honed.generation.text_stream import TextStream
 from honed.networks.decoders.vocabulary import Vocabulary

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from honed.generation.row import Row
 from honed.generation.settings import Completion, Token
 
-if TYPE_CHECKING:
-    from honed.generation.stepped import Stepped
+
+class Stepping(Protocol):
+    """What a stream needs of the engine that answers it."""
+
+    driver: int | None
+
+    def step(self) -> bool:
+        """One step of all running texts; False where nothing is left to do."""
+
+    def cancel(self, row: Row) -> None:
+        """End a request."""
 
 
 class Stream:
@@ -19,7 +28,7 @@ class Stream:
     Iterating steps the engine where no other thread drives it.
     """
 
-    def __init__(self, engine: Stepped, row: Row) -> None:
+    def __init__(self, engine: Stepping, row: Row) -> None:
         self._engine, self._row = engine, row
 
     def __iter__(self) -> Iterator[Token]:

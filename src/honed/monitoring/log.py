@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from honed.errors import MonitorError
+from honed.monitoring.opening import is_url
 from honed.monitoring.rows import Entry, TextKept, clean
 from honed.monitoring.spill import MIB, Spill
-from honed.monitoring.store import LabelRow, is_url, to_json
+from honed.monitoring.store import LabelRow, to_json
 from honed.monitoring.writer import PING_S, Handle, Keeping, LabelItem, Tally, Writer, resolve
 from honed.tasks.contract import Array, Input, Predictions
 

@@ -14,8 +14,9 @@ import numpy as np
 from honed.checks.traits import unpacked
 from honed.errors import HonedError, MonitorError
 from honed.monitoring import archive
+from honed.monitoring.opening import is_url, open_store
 from honed.monitoring.reference import Watched
-from honed.monitoring.store import Row, Store, is_url, open_store
+from honed.monitoring.store import Row, Store
 from honed.monitoring.truth import Truth
 from honed.monitoring.windows import Batch
 

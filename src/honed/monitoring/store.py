@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 COLUMNS = ("id", "at", "model", "version", "request", "line", "subject", "inputs", "prediction", "confidence", "top",
@@ -177,22 +176,6 @@ class Store:
         if request is not None:
             n += self._put("DELETE FROM labels WHERE request = ?", (request,)).rowcount
         return n
-
-
-def is_url(target: str | Path) -> bool:
-    """True for the address of a PostgreSQL database."""
-    return str(target).startswith(("postgresql://", "postgres://"))
-
-
-def open_store(target: str | Path, *, durable: bool = False, read_only: bool = False) -> Store:
-    """The log at a path (SQLite) or URL (PostgreSQL)."""
-    if is_url(target):
-        from honed.monitoring.postgres import PostgresStore
-
-        return PostgresStore(str(target), read_only=read_only)
-    from honed.monitoring.sqlite import SqliteStore
-
-    return SqliteStore(Path(target), durable=durable, read_only=read_only)
 
 
 def to_json(value: Any) -> str:

@@ -15,10 +15,11 @@ from honed.data.write import open_writer
 from honed.errors import MonitorError
 from honed.monitoring import archive
 from honed.monitoring.logread import opened, reading, shown
+from honed.monitoring.opening import is_url
 from honed.monitoring.reference import Watched
 from honed.monitoring.rows import hashed_subject
 from honed.monitoring.spill import Spill
-from honed.monitoring.store import Store, is_url
+from honed.monitoring.store import Store
 from honed.wording import counted
 
 ACKNOWLEDGED = "acknowledged"

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from honed.monitoring import archive
+from honed.monitoring.opening import is_url, open_store
 from honed.monitoring.rows import Entry, TextKept, rows_of
 from honed.monitoring.spill import Spill
-from honed.monitoring.store import ClashError, LabelRow, Row, Store, is_url, open_store
+from honed.monitoring.store import ClashError, LabelRow, Row, Store
 
 RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
 PING_S, CHORES_S = 2.0, 3600.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import torch
 
 from honed.errors import BundleError
 from honed.networks import tokens
+from honed.networks.quiet import quiet
+from honed.networks.recipe import encoder_recipe
 from honed.networks.shapes import SHAPES
 from honed.networks.stock import as_stock, from_stock
 from honed.tasks.contract import Batch, Encoded, Input, Recipe
@@ -129,8 +130,6 @@ class EncoderClassifier(torch.nn.Module):
 
     def recipe(self) -> Recipe:
         """How the network is used without Honed; see :class:`honed.tasks.contract.Recipe`."""
-        from honed.networks.recipe import encoder_recipe
-
         return encoder_recipe(self.tokenizer, self.max_length)
 
     def stock(self) -> Any:
@@ -244,19 +243,3 @@ def _get(module: Any, path: str) -> Any:
 def _set(module: Any, path: str, value: Any) -> None:
     owner, _, name = path.rpartition(".")
     setattr(module.get_submodule(owner), name, value)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without the progress bars and load reports of transformers; our own checks say what matters."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -7,7 +7,7 @@ from typing import Any
 
 from honed.errors import BundleError
 from honed.networks.tokens import CHARACTERS_PER_TOKEN
-from honed.tasks.contract import Recipe
+from honed.tasks.recipe import Recipe
 
 TOKENIZER_FILE = "tokenizer.json"
 _ENCODE = """

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from honed.engines.results import EngineChoice, EngineResult
-from honed.exporting.write import ExportReport
+from honed.exporting.results import ExportReport
 
 SOURCES = {
     "yours": "your rows",

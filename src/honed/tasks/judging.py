@@ -4,15 +4,13 @@ numbers brings a Judging of its own."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from honed.finding import Finding
 from honed.tasks.answers import Array, Predictions
-
-if TYPE_CHECKING:
-    from honed.tasks.contract import Problem
+from honed.tasks.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def tiny_decoder(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    from honed.networks.encoder import quiet
+    from honed.networks.quiet import quiet
 
     core = tiny_tokenizer(sentences, n_tokens)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>")

@@ -36,7 +36,7 @@ def tiny_model(architecture: str, folder: Path, *, sentences: Sequence[str] = SE
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from honed.networks.encoder import quiet
+    from honed.networks.quiet import quiet
 
     tokenizer = _tokenizer(sentences)
     sizes = _EXTRA["distilbert"] if architecture == "distilbert" else {**_SIZES, **_EXTRA.get(architecture, {})}

@@ -9,7 +9,7 @@ from honed.model import Model
 from honed.progress import Progress
 
 if TYPE_CHECKING:
-    from honed.exporting.write import ExportReport
+    from honed.exporting.results import ExportReport
 
 
 def export(

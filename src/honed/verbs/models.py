@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from honed.zoo.catalogue import list_models
+from honed.zoo.at_hand import list_models
 
 
 def models(task: str | None = None) -> list[Any]:

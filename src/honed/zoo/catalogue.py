@@ -8,7 +8,6 @@ from functools import cache
 from importlib import resources
 
 from honed.zoo.embedded import NAME
-from honed.zoo.own import OWN_BACKBONE, OWN_DETECTOR
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,3 @@ def catalogue() -> tuple[Entry, ...]:
 def find(name: str) -> Entry | None:
     """The entry with this id or hub name."""
     return next((entry for entry in catalogue() if name in (entry.id, entry.hub)), None)
-
-
-def list_models(task: str | None = None) -> list[Entry]:
-    """Entries (of a task) with ``status``: "embedded", "on this machine", "to be downloaded" or "as a file"."""
-    import dataclasses
-
-    from honed.zoo.hub import cached_folder
-
-    def status(entry: Entry) -> str:
-        if entry.id in (NAME, OWN_BACKBONE, OWN_DETECTOR):
-            return "embedded"
-        if entry.file:
-            return "as a file"
-        return "on this machine" if cached_folder(entry.hub) else "to be downloaded"
-
-    return [dataclasses.replace(e, status=status(e)) for e in catalogue() if task is None or task in e.tasks]

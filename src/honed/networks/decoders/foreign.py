@@ -97,7 +97,7 @@ class ForeignDecoder(nn.Module):
 
     def save(self, folder: Path, *, begin: int | None = None, ends: Any = None) -> None:
         """Weights and configuration, as ``AutoModelForCausalLM`` opens them; what begins and ends a text is in them already."""
-        from honed.networks.encoder import quiet
+        from honed.networks.quiet import quiet
 
         with quiet():
             self.model.save_pretrained(folder)

@@ -136,7 +136,7 @@ def _tensors(paths: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor]:
 def _foreign(folder: Path, dtype: torch.dtype, context: int) -> ForeignDecoder:
     from transformers import AutoModelForCausalLM
 
-    from honed.networks.encoder import quiet
+    from honed.networks.quiet import quiet
 
     if not weights_of(folder):
         converted(folder)

@@ -149,7 +149,7 @@ def _from_transformers(folder: Path, config: dict[str, Any]) -> tuple[nn.Module,
     """A model that its library reads itself, for it renames weights of older versions; all must be there."""
     from transformers import AutoModel
 
-    from honed.networks.encoder import quiet
+    from honed.networks.quiet import quiet
 
     with quiet():
         core, told = AutoModel.from_pretrained(

@@ -33,9 +33,9 @@ from honed.networks.detection.found import Found
 from honed.networks.detection.packing import MOST
 from honed.networks.detection.recipe import Alone
 from honed.networks.detection.truth import Truth
-from honed.networks.encoder import quiet
 from honed.networks.gap import plain_gap
 from honed.networks.pictures.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from honed.networks.quiet import quiet
 
 FAMILY = "transformers"
 OUTLINES = ("mask2former",)
