@@ -1,6 +1,7 @@
 """Banking77, official split: the default command against transformers' Trainer with the same base.
 
     python benchmarks/banking77.py            Honed
+    python benchmarks/banking77.py --time-limit 90s        what it comes to in so long
     python benchmarks/peers/trainer_banking77.py   the peer, in the same quiet hour
 
 Honed's wall time is that of the whole command without the evaluation on the test rows: reading, audit, ladder, choosing.
@@ -8,6 +9,7 @@ Honed's wall time is that of the whole command without the evaluation on the tes
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -21,6 +23,9 @@ from common import banking77, data_folder, record
 
 def main() -> None:
     """Run the default command and score the model it leaves on the whole official test split."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--time-limit", default="")
+    limit = parser.parse_args().time_limit
     folder = data_folder() / "text_classification/banking77"
     with tempfile.TemporaryDirectory() as scratch:
         command = [
@@ -30,6 +35,7 @@ def main() -> None:
             "--test",
             str(folder / "test.csv"),
         ]
+        command += ["--time-limit", limit] if limit else []
         begin = time.monotonic()
         process = subprocess.Popen([*command, "--out", scratch], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run, first, packaged, climbed = Path(scratch) / "train", 0.0, 0.0, 0.0
@@ -44,7 +50,8 @@ def main() -> None:
     ladder = {line["name"]: line for line in report["ladder"] if line["score"]}
     best = next(name for name, line in ladder.items() if line["best"])
     record("banking77_honed", {
-        "system": "Honed", "first_model_s": round(first, 1), "ladder_s": round(climbed or packaged, 1), "whole_s": round(whole, 1),
+        "system": f"Honed, {limit}" if limit else "Honed",
+        "first_model_s": round(first, 1), "ladder_s": round(climbed or packaged, 1), "whole_s": round(whole, 1),
         "best_rung": best, "accuracy": round(accuracy, 4), "on": "test", "probe_on_validation": round(ladder["probe"]["score"]["value"], 4),
         "best_on_validation": round(ladder[best]["score"]["value"], 4),
     })  # fmt: skip

@@ -25,3 +25,14 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 def shown_title(title: str) -> str:
     """A title without what it says in brackets: "counting words (TF-IDF)" is shown as "counting words"."""
     return title.split(" (")[0]
+
+
+def duration(seconds: float) -> str:
+    """ "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, more = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {more} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -67,7 +67,7 @@ def test_going_on_that_was_stopped_goes_on_exactly(tmp_path: Path, monkeypatch: 
     train = finetune.train
 
     def stopped(*given: Any, **named: Any) -> None:
-        train(*given[:-1], replace(given[-1], steps=4), **named)
+        train(*given[:-1], replace(given[-1], cut=4), **named)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as cut:

@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from honed.wording import duration
+
 QUIET_S = 2.0
 """Steps shorter than this leave no line behind."""
 TELL_EVERY_S = 15.0
@@ -80,14 +82,18 @@ class _Lines:
         self.console, self.title, self.total = console, title, total
         self.done, self.text = 0.0, ""
         self.begin = self.told = time.monotonic()
+        self._first: tuple[float, float] | None = None
+        """When the first part was done, and how much it was: what comes before it, such as opening a model, tells nothing of the pace."""
 
     def advance(self, amount: float = 1.0) -> None:
         self.done += amount
         now = time.monotonic()
-        if self.total and now - self.told > TELL_EVERY_S:
-            self.told = now
-            left = (now - self.begin) * (self.total - self.done) / max(self.done, 1e-9)
-            self._print(f"{self.title}: {100 * self.done / self.total:.0f} %, about {left:.0f} s left {self.text}")
+        if self._first is None:
+            self._first = (now, self.done)
+        elif self.total and now - self.told > TELL_EVERY_S:
+            self.told, (begin, before) = now, self._first
+            left = (now - begin) * (self.total - self.done) / max(self.done - before, 1e-9)
+            self._print(f"{self.title}: {100 * self.done / self.total:.0f} %, about {duration(left)} left {self.text}")
 
     def note(self, text: str) -> None:
         self.text = text

@@ -12,7 +12,7 @@ from honed.media.registry import medium_of
 from honed.metrics.intervals import Interval, wilson
 from honed.report import plots, words
 from honed.report.inspection import Inspection
-from honed.wording import counted
+from honed.wording import counted, duration
 
 MOST_IN_MATRIX, MOST_LABELS = 20, 10
 TONES = {"ship": "good", "ship with care": "care", "do not ship": "bad", "cannot tell": "unsure"}
@@ -30,7 +30,7 @@ def _environment() -> Any:
     environment.filters.update(
         figure=words.figure,
         interval=words.interval,
-        duration=words.duration,
+        duration=duration,
         short=words.shortened,
         cell=words.cell,
         counted=counted,

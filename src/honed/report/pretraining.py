@@ -14,7 +14,8 @@ from honed.pretraining.results import PretrainReport
 from honed.report.html import template
 from honed.report.loss_curve import loss_curve
 from honed.report.terminal import grid_of, heading
-from honed.report.words import duration, figure
+from honed.report.words import figure
+from honed.wording import duration
 
 
 def pretraining_page(report: PretrainReport) -> str:

@@ -16,10 +16,10 @@ from honed.evaluation.results import Estimate, Evaluation, RungResult, RunReport
 from honed.finding import Finding, by_level
 from honed.media.registry import medium_of
 from honed.report.inspection import Inspection
-from honed.report.words import cell, duration, figure, interval, shortened
+from honed.report.words import cell, figure, interval, shortened
 from honed.tasks.judging import Detail
 from honed.tasks.registry import get_task
-from honed.wording import counted, shown_title
+from honed.wording import counted, duration, shown_title
 
 LEVEL_STYLE = {"blocker": "bold red", "issue": "yellow", "tip": "cyan", "passed": "green", "not applicable": "dim"}
 VERDICT_STYLE = {

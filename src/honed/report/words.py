@@ -40,14 +40,6 @@ def cell(value: Any) -> str:
     return figure(value, "%") if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def duration(seconds: float) -> str:
-    """ "0.4 s", "12 s", "3 min 20 s"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def shortened(text: str, length: int) -> str:
     """The text on one line, cut to a length with an ellipsis."""
     flat = " ".join(str(text).split())

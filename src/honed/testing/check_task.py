@@ -177,7 +177,7 @@ def stop_and_resume_is_exact(bench: Bench) -> None:
     whole, trace = _trained(bench, bench.targets, plan)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
-        cut = replace(plan, steps=len(trace.losses) // 2)
+        cut = replace(plan, cut=len(trace.losses) // 2)
         _trained(bench, bench.targets, cut, folder)
         assert (folder / "state.json").exists()
         resumed, rest = _trained(bench, bench.targets, plan, folder)

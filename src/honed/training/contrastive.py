@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from honed.networks.engine import NetworkPredictor, device_of, features_of, to_d
 from honed.networks.precision import autocast
 from honed.progress import Step
 from honed.tasks.contract import Array, Input, Predictor
+from honed.training.finetune import nothing_to_gain
 from honed.training.optimizer import make_optimizer, set_rate
 from honed.training.recipe import Recipe, with_head
 from honed.training.session import Part, Session
 from honed.training.soup import average
+from honed.training.time_limit import too_long
 
 MOST_ROWS = 2000
 """Above so many rows ordinary fine-tuning has enough to go on."""
@@ -31,6 +34,8 @@ TOGETHER = 16
 SHARE = 0.7
 """How far from the base to the tuned weights one goes: texts that were not shown are told apart better on the way than at its
 end, most where labels are hard to tell apart."""
+TIMED, LEAST = 3, 10
+"""Steps after which the rest is planned for the time there is; the fewest that are worth it."""
 NAMES = 3
 """How many examples the name of a label counts for: much among 8 of a label, little among 64."""
 
@@ -57,7 +62,7 @@ class ContrastiveRecipe(Recipe):
             return "it needs one label a row"
         if len(session.train) > MOST_ROWS:
             return f"with more than {MOST_ROWS:,} rows plain fine-tuning has enough to go on"
-        return None
+        return nothing_to_gain(session, best) if session.folds == 1 else None
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         network = with_head(session.frozen_network(), _no_head(session))
@@ -65,8 +70,9 @@ class ContrastiveRecipe(Recipe):
         encoded = network.encode(inputs)
         steps = n_steps(len(part))
         with session.progress.step(f"{self.title} ({tag})", steps) as step:
-            left = session.time_left() / session.folds
-            draw_together(network, encoded, targets, steps, session.precision(), session.seed, step, left)
+            fits = session.folds + 1 - self._mean.n if session.folds > 1 else 1
+            budget = Budget(session.room() / fits, fits, whole=self._mean.n == 0)
+            draw_together(network, encoded, targets, steps, session.precision(), session.seed, step, budget)
         network = average(session.frozen_network(), network, SHARE)
         if session.folds > 1:
             self._mean.add(network)
@@ -119,6 +125,32 @@ def n_steps(n: int) -> int:
     return max(20, round(n * readings / min(BATCH, n)))
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Seconds for this fit, how many fits like it come with it, and whether all are given up where time does not do for them."""
+
+    seconds: float = float("inf")
+    fits: int = 1
+    whole: bool = False
+
+    def steps(self, wanted: int, pace: float) -> int:
+        """So many of the steps wanted as there is time for, with these seconds for each.
+
+        Raises
+        ------
+        OutOfTimeError
+        """
+        if math.isinf(self.seconds):
+            return wanted
+        least, there = min(LEAST, wanted), int(self.seconds / pace)
+        if self.whole and there < least:
+            raise too_long("the shortest training of this kind", least * pace * self.fits, self.seconds * self.fits)
+        return min(wanted, max(least, there))
+
+
+UNLIMITED = Budget()
+
+
 def draw_together(
     network: Any,
     encoded: list[Any],
@@ -127,11 +159,15 @@ def draw_together(
     number_format: str,
     seed: int,
     step: Step,
-    seconds: float = float("inf"),
+    budget: Budget = UNLIMITED,
 ) -> None:
     """Train the network's features in place so that the cosine of two texts says whether they share a label.
 
-    When ``seconds`` will not do for all steps, the schedule is shortened after the third.
+    When the budget will not do for all steps, the schedule is shortened after the third.
+
+    Raises
+    ------
+    OutOfTimeError
     """
     import torch
 
@@ -157,8 +193,8 @@ def draw_together(
         optimizer.step()
         step.advance()
         done += 1
-        if done == 3 and math.isfinite(seconds):
-            steps = min(steps, max(10, int(seconds * done / (time.monotonic() - begin))))
+        if done == TIMED:
+            steps = budget.steps(steps, (time.monotonic() - begin) / done)
     network.eval()
 
 

@@ -50,6 +50,7 @@ for name, parameter in network.backbone.named_parameters():
 {way}
 # --- the plan
 EPOCHS, BATCH_SIZE, SEED, PRECISION = {epochs}, {batch_size}, {seed}, "{precision}"
+STEPS = {steps}  # at most; None for all that the epochs have
 LEARNING_RATE, HEAD_RATE, LAYER_DECAY, WEIGHT_DECAY = {learning_rate}, {head_rate}, {layer_decay}, {weight_decay}
 WARM_UP, POOL = 0.06, 20
 
@@ -88,9 +89,9 @@ with repeatable(device.type):
     for epoch in range(EPOCHS):
         network.train()
         batches = epoch_batches([row["length"] for row in encoded], epoch)
-        total = EPOCHS * len(batches)
+        total = min(STEPS or EPOCHS * len(batches), EPOCHS * len(batches))
         warm = max(1, round(WARM_UP * total))
-        for number, rows in enumerate(batches):
+        for number, rows in enumerate(batches[: total - step]):
             factor = min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
             for group in optimizer.param_groups:
                 group["lr"] = group["top"] * factor
@@ -110,7 +111,7 @@ with repeatable(device.type):
             answers = task.decode(outputs, problem, Decision())
             metric = task.metrics(problem)[0]
             score = metric.score(targets[validation_rows], answers.encoded)
-            print(f"epoch {{epoch + 1}}: loss {{np.mean(losses[-len(batches):]):.4f}}, {{metric.title}} {{score:.4f}}")
+            print(f"epoch {{epoch + 1}}: loss {{np.mean(losses[-number - 1:]):.4f}}, {{metric.title}} {{score:.4f}}")
 '''
 
 

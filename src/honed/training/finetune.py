@@ -15,14 +15,14 @@ from honed.networks.learning import learning, usual_epochs
 from honed.networks.lora import linear_layers, merge, wrap
 from honed.tasks.contract import Array, Predictor
 from honed.training import memory
-from honed.training.batching import steps_per_epoch
 from honed.training.checkpoint import has_checkpoint, restore
-from honed.training.loop import Judge, Plan, Trace, train
+from honed.training.loop import Judge, Plan, Trace, n_steps, train
 from honed.training.measure import utility
+from honed.training.pace import in_time, room_of_a_fit, seconds_a_step
 from honed.training.recipe import Recipe, probe_head, put_head, with_head
 from honed.training.rehearsal import rehearse_once
 from honed.training.session import Part, Session
-from honed.training.ways import best_way
+from honed.training.ways import TRIAL, best_way
 
 MODEL_IS_LARGE = 200_000_000
 """Above so many parameters, low-rank adapters train instead of all weights."""
@@ -60,13 +60,17 @@ class FineTuneRecipe(Recipe):
         if not session.config.training.train_embeddings:
             freeze_embeddings(network)
         encoded = network.encode(part.inputs)
-        plan = self._plan(session, network, encoded, part, head, watch)
+        kept = kept_plan(session)
+        plan = kept or self._plan(session, network, encoded, part, head, watch)
         if plan.way:
             network.take_way(plan.way)
-        if watch is None and not _averaged(session):
-            plan = dataclasses.replace(plan, average=0.0)
         if session.remember("lora", lambda: False):
             network = _with_adapters(session, network, head)
+        if kept is None:
+            plan = in_time(session, network, encoded, part.targets, plan, len(watch or ()))
+            _keep_plan(session, plan)
+        if watch is None and not _averaged(session):
+            plan = dataclasses.replace(plan, average=0.0)
         judge = _judge(session, network, watch) if watch else None
         name = f"{self.name}-{tag}"
         if not has_checkpoint(session.folder / "checkpoint" / name):
@@ -84,18 +88,27 @@ class FineTuneRecipe(Recipe):
     def _plan(
         self, session: Session, network: Any, encoded: list[Any], part: Part, head: dict[str, Array], watch: Part | None
     ) -> Plan:
-        kept = kept_plan(session)
-        if kept:
-            return kept
         plan, room = first_plan(session, network, encoded)
         session.remember("lora", lambda: room.lora)
         session.remember("bits", lambda: room.bits)
-        raced = session.task.facts.race and session.config.training.race > 1
-        if raced and session.config.training.learning_rate == 0:
+        if room.lora:
+            return plan
+
+        def spare() -> float:
+            whole = n_steps(plan, len(part))
+            left = room_of_a_fit(session)
+            return (
+                left
+                if math.isinf(left)
+                else left / seconds_a_step(session, network, encoded, part.targets, plan) - whole
+            )
+
+        starters = session.config.training.race if session.task.facts.race else 1
+        chosen = session.config.training.learning_rate == 0
+        if starters > 1 and chosen and spare() > starters * n_steps(_short(plan), min(RACE_ROWS, len(part))):
             plan = race(session, network, encoded, part, plan)
-        if watch and not room.lora and getattr(network, "ways", None):
+        if watch and getattr(network, "ways", None) and spare() > 2 * TRIAL * n_steps(plan, len(part)):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
-        write_json(session.folder / PLAN, {**dataclasses.asdict(plan), "lora": room.lora, "bits": room.bits})
         return plan
 
 
@@ -110,7 +123,7 @@ def train_all(
     judge: Judge | None = None,
 ) -> Trace:
     """The whole of a plan, shown as ``title``; the checkpoint ``name`` is kept, and gone on from, in the folder of the run."""
-    total = plan.epochs * steps_per_epoch(len(encoded), plan.batch_size)
+    total = n_steps(plan, len(encoded))
     dropout = session.config.training.dropout
     with session.progress.step(title, total) as step, learning(network, encoded, dropout):
         return train(
@@ -137,6 +150,11 @@ def kept_plan(session: Session) -> Plan | None:
     session.remember("lora", lambda: lora)
     session.remember("bits", lambda: bits)
     return Plan(**facts)
+
+
+def _keep_plan(session: Session, plan: Plan) -> None:
+    lora, bits = session.remember("lora", lambda: False), session.remember("bits", lambda: 0)
+    write_json(session.folder / PLAN, {**dataclasses.asdict(plan), "lora": lora, "bits": bits})
 
 
 def nothing_to_gain(session: Session, best: float | None) -> str | None:
@@ -297,13 +315,18 @@ def _best_way(session: Session, head: dict[str, Array], encoded: list[Any], part
     return best_way(session, start, encoded, part, watch, plan, lambda network: _judge(session, network, watch))
 
 
+def _short(plan: Plan) -> Plan:
+    """That of a race."""
+    return dataclasses.replace(plan, epochs=2, patience=1000, average=0.0)
+
+
 def _race_one(
     session: Session, network: Any, encoded: list[Any], part: Part, plan: Plan, factor: float, rows: Array, held: Array
 ) -> float:
     starter = with_head(session.frozen_network(), probe_head(session, part.take(rows)))
     if not session.config.training.train_embeddings:
         freeze_embeddings(starter)
-    short = dataclasses.replace(plan, epochs=2, learning_rate=plan.learning_rate * factor, patience=1000, average=0.0)
+    short = dataclasses.replace(_short(plan), learning_rate=plan.learning_rate * factor)
     chosen = [encoded[row] for row in rows]
     with learning(starter, chosen, session.config.training.dropout):
         train(starter, chosen, part.targets[rows], session.task, session.problem, session.settings, short)

@@ -22,6 +22,7 @@ from honed.training.preference import PreferenceRecipe
 from honed.training.recipe import BaselineRecipe, FewShotRecipe, ProbeRecipe, Recipe, ZeroShotRecipe
 from honed.training.session import Session
 from honed.training.soup import SoupRecipe
+from honed.training.time_limit import OutOfTimeError
 
 ORDER = ("baseline", "zero-shot", "probe", "contrastive", "fine-tune", "preference", "soup")
 
@@ -65,6 +66,7 @@ def climb(
             ladder.results.append(candidate.result(False))
             if ladder.best is None or _better(session, candidate, recipe.trust, ladder.best, ladder.trust):
                 ladder.best, ladder.trust = candidate, recipe.trust
+                session.usable = True
                 if on_better:
                     on_better(candidate, ladder)
         if on_rung:
@@ -141,6 +143,8 @@ def _candidate(session: Session, recipe: Recipe, ladder: Ladder) -> Candidate | 
         return reason
     try:
         return _load_or_measure(session, recipe)
+    except OutOfTimeError as error:
+        return str(error)
     except RungError as error:
         if ladder.best is None:
             raise

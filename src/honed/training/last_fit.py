@@ -15,6 +15,7 @@ from honed.training.loop import Plan
 from honed.training.measure import utility
 from honed.training.session import Part, Session, joined
 from honed.training.soup import mixed
+from honed.training.time_limit import OutOfTimeError
 
 AGAIN_SECONDS = 60.0
 """What took at most so long the first time is fitted again on all rows."""
@@ -39,7 +40,10 @@ def fit_on_all(session: Session, ladder: Ladder) -> Predictor | None:
     parts = {"soup": ("probe", "fine-tune")}.get(best.name, (best.name,))
     again = _affordable(session, ladder, parts)
     if again:
-        predictor, told = _again(session, ladder, parts, again, everything)
+        try:
+            predictor, told = _again(session, ladder, parts, again, everything)
+        except OutOfTimeError:
+            return None
     else:
         plan = _plan_of_more(session, best, everything)
         if plan is None:
@@ -87,6 +91,7 @@ def _plan_of_more(session: Session, best: Candidate, everything: Part) -> Plan |
     return dataclasses.replace(
         plan,
         epochs=max(1, round(MORE_EPOCHS * plan.epochs)),
+        steps=None if plan.steps is None else round(MORE_EPOCHS * plan.steps * len(everything) / len(session.train)),
         learning_rate=SLOWER * plan.learning_rate,
         head_rate=SLOWER * plan.head_rate,
         average=0.0,

@@ -31,9 +31,10 @@ MAX_NORM = 1.0
 class Plan:
     """How long and how fast one training runs.
 
-    ``learning_rate`` is that of the topmost encoder layer, ``head_rate`` that of the head; ``steps`` cuts the plan
-    short (the schedule still counts all ``epochs``). ``average`` is the share of all steps that a moving average of the
-    weights looks back; 0 keeps none.
+    ``learning_rate`` is that of the topmost encoder layer, ``head_rate`` that of the head. With ``steps`` no more than so many
+    are made, within the last epoch too, and the rates have come down by then; ``cut`` leaves the training after so many steps,
+    as an interruption does. ``average`` is the share of all steps that a
+    moving average of the weights looks back; 0 keeps none.
     """
 
     epochs: int
@@ -46,8 +47,15 @@ class Plan:
     seed: int = 0
     patience: int = 1000
     steps: int | None = None
+    cut: int | None = None
     average: float = 0.0
     way: str = ""
+
+
+def n_steps(plan: Plan, n: int) -> int:
+    """Optimizer steps of a plan for n examples."""
+    whole = plan.epochs * steps_per_epoch(n, plan.batch_size)
+    return whole if plan.steps is None else min(whole, plan.steps)
 
 
 @dataclass
@@ -95,7 +103,7 @@ def train(
     checkpoint : Path, optional
         Folder to resume from and to save into every 30 s; the resumed training equals an uninterrupted one exactly.
     deadline : float, optional
-        ``time.monotonic()`` value after which the epoch under way is the last.
+        ``time.monotonic()`` value after which no step is begun; what was learnt until then is judged like an epoch.
     """
     optimizer = make_optimizer(
         network,
@@ -106,7 +114,7 @@ def train(
     )
     torch.manual_seed(plan.seed)
     trace, first_epoch, skip = Trace(), 0, 0
-    total = plan.epochs * steps_per_epoch(len(encoded), plan.batch_size)
+    total = n_steps(plan, len(encoded))
     average = Average(network, plan.average * total) if plan.average else None
     state = load_checkpoint(checkpoint, network, optimizer, average) if checkpoint else None
     if state:
@@ -119,18 +127,21 @@ def train(
     keeper.restore_best()
     for epoch in range(first_epoch, plan.epochs):
         with repeatable(device_of(network).type):
-            whole = _epoch(
-                network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step
+            uncut = _epoch(
+                network, optimizer, encoded, targets, task, problem, settings, plan, epoch, skip, keeper, step, deadline
             )
-        if not whole:
+        if not uncut:
             trace.finished = False
             break
         skip = 0
+        trace.finished = len(trace.losses) >= total
+        late = deadline is not None and time.monotonic() > deadline
         if judge and _judge(judge, keeper, epoch, step) >= plan.patience:
+            trace.finished = True
             break
-        keeper.save(epoch + 1, 0, every=True)
-        if deadline is not None and time.monotonic() > deadline:
-            trace.finished = epoch + 1 == plan.epochs
+        if trace.finished or not late:
+            keeper.save(epoch + 1, 0, every=True)
+        if trace.finished or late:
             break
     if average and judge is None and trace.finished:
         with average.shown():
@@ -174,19 +185,22 @@ def _epoch(
     skip: int,
     keeper: _Keeper,
     step: Step | None,
+    deadline: float | None,
 ) -> bool:
-    """One pass; returns False when the plan's ``steps`` cut it short."""
+    """One pass, or what of it the plan's ``steps`` and the deadline leave room for; False where it was ``cut``."""
     network.train()
     device = device_of(network)
     batches = epoch_batches([item["length"] for item in encoded], plan.batch_size, plan.seed, epoch)
-    total = plan.epochs * len(batches)
+    total = n_steps(plan, len(encoded))
     for position, rows in enumerate(batches):
         if position < skip:
             continue
         done = epoch * len(batches) + position
-        if plan.steps is not None and done >= plan.steps:
+        if plan.cut is not None and done >= plan.cut:
             keeper.save(epoch, position, every=True)
             return False
+        if done >= total or (deadline is not None and keeper.trace.losses and time.monotonic() > deadline):
+            break
         set_rate(optimizer, done, total)
         plain, wanted = collated(network, [encoded[row] for row in rows], targets[rows], (plan.seed, epoch, position))
         batch = to_device(plain, device)

@@ -20,8 +20,8 @@ from honed.networks.devices import forked_random
 from honed.networks.engine import device_of, to_device
 from honed.networks.precision import autocast
 from honed.tasks.contract import Array, Encoded, Problem, Task
-from honed.training.batching import epoch_batches, steps_per_epoch
-from honed.training.loop import MAX_NORM, Plan, as_tensor, collated
+from honed.training.batching import epoch_batches
+from honed.training.loop import MAX_NORM, Plan, as_tensor, collated, n_steps
 from honed.training.optimizer import make_optimizer
 from honed.training.session import Session
 
@@ -57,7 +57,7 @@ def rehearse_once(session: Session, network: Any, encoded: Sequence[Encoded], ta
     RungError [R022, R023]
         One batch cannot be learnt at all, or not with so high a learning rate.
     """
-    if plan.epochs * steps_per_epoch(len(encoded), plan.batch_size) < LONG * STEPS:
+    if n_steps(plan, len(encoded)) < LONG * STEPS:
         return
 
     def rehearsed() -> list[Rehearsal]:

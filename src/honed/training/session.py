@@ -18,6 +18,7 @@ from honed.networks import engine, precision
 from honed.networks.devices import best_device, placed
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Array, Input, Problem, Task
+from honed.training.time_limit import OutOfTimeError, Watch
 from honed.zoo.base import Base
 
 
@@ -69,6 +70,8 @@ class Session:
     folds: int = 1
     progress: Progress = field(default_factory=Silent)
     deadline: float | None = None
+    usable: bool = False
+    """There is a model already, so that what would take too long can be left out."""
     choices: list[Choice] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     """What training itself noticed."""
@@ -92,6 +95,10 @@ class Session:
     def time_left(self) -> float:
         """Seconds until the deadline, infinite without one."""
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+    def room(self) -> float:
+        """Seconds that a method has until the deadline, infinite where none is set or there is no model yet."""
+        return self.time_left() if self.usable else float("inf")
 
     def remember(self, key: str, make: Callable[[], Any]) -> Any:
         """Compute something once in this climb."""
@@ -148,7 +155,15 @@ class Session:
         return work
 
     def frozen_features(self, part: Part) -> Array:
-        """Features of the base for the inputs of a part; all are computed once, and kept on disk for resumed runs."""
+        """Features of the base for the inputs of a part; all are computed once, and kept on disk for resumed runs.
+
+        Raises
+        ------
+        OutOfTimeError
+            Reading all inputs does not fit into the time that is left.
+        """
+        if "frozen features" not in self._cache and (why := self._cache.get("no features")):
+            raise OutOfTimeError(why)
         features: Array = self.remember("frozen features", self._frozen_features)
         return features[part.rows]
 
@@ -158,9 +173,15 @@ class Session:
             found: Array = np.load(kept, allow_pickle=False)
             return found
         inputs = self.train.inputs + self.validation.inputs
-        with self.progress.step(f"reading the {self.task.medium.many} with the frozen base", len(inputs)) as step:
+        many = self.task.medium.many
+        with self.progress.step(f"reading the {many} with the frozen base", len(inputs)) as step:
             network, number_format = self.frozen_network(), self.precision()
-            found = engine.features_of(network, inputs, precision=number_format, advance=step.advance)
+            watch = Watch(f"reading {len(inputs):,} {many}", len(inputs), self.room, engine.CHUNK, step.advance)
+            try:
+                found = engine.features_of(network, inputs, precision=number_format, advance=watch.advance)
+            except OutOfTimeError as error:
+                self._cache["no features"] = str(error)
+                raise
         with whole_file(kept) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)
         return found

@@ -38,8 +38,8 @@ from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
 FOLDS = 4
-EVALUATION_SHARE = 0.15
-"""Share of the time limit that is kept for the final evaluation."""
+EVALUATION_SHARE, EVALUATION_S, AT_MOST = 0.15, 10.0, 0.25
+"""What of the time limit is kept for the final evaluation: a share, but not fewer seconds than these, and these at most a quarter."""
 
 
 @dataclass
@@ -195,12 +195,17 @@ def _session(
     session = Session(
         prepared.task, prepared.problem, prepared.settings, config, found, train, validation, folder,
         folds=1 if len(validation) else FOLDS, progress=progress,
-        deadline=begin + limit * (1 - EVALUATION_SHARE) if limit else None,
+        deadline=begin + limit - _kept_for_evaluation(limit) if limit else None,
     )  # fmt: skip
     _meet_base(session)
     begin_run(folder, state, config)
     _choices(session, prepared, yours)
     return session
+
+
+def _kept_for_evaluation(limit: float) -> float:
+    """Seconds of a time limit."""
+    return max(EVALUATION_SHARE * limit, min(EVALUATION_S, AT_MOST * limit))
 
 
 def _meet_base(session: Session) -> None:
