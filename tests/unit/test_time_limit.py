@@ -14,6 +14,8 @@ from rich.console import Console
 
 from honed.cli import bars
 from honed.config import RunConfig
+from honed.networks.engine import to_device
+from honed.tasks.detection import head
 from honed.tasks.registry import get_task, task_names
 from honed.testing.check_task import PLAN, bench_of
 from honed.training import finetune, pace, session
@@ -199,6 +201,17 @@ def test_contrastive_steps_for_the_time_there_is() -> None:
     with pytest.raises(OutOfTimeError, match="takes about 50 s, and the time limit leaves 25 s"):
         Budget(5.0, 5, whole=True).steps(40, 1.0)
     assert Budget(5.0, 5, whole=True).steps(4, 1.0) == 4
+
+
+def test_a_trained_head_takes_fewer_steps_in_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(get_task("object-detection"))
+    network, steps = bench.network(), []
+    monkeypatch.setattr(head, "to_device", lambda batch, device: steps.append(1) or to_device(batch, device))
+    monkeypatch.setattr(head, "STEPS", 30)
+    for seconds, n in ((float("inf"), 30), (1e9, 30), (0.0, head.LEAST)):
+        steps.clear()
+        found = head.head_from(network, bench.inputs, bench.targets, 0, seconds)
+        assert len(steps) == n and set(found) == {"weight", "bias"}
 
 
 def test_time_left_is_told_from_the_pace_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,8 +252,11 @@ class Task(ABC):
         raise TypeError(f"{self.name} has no linear head")
 
     def head_from(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem, config: Any,
-                  seed: int) -> dict[str, Array]:  # fmt: skip
-        """Weight and bias of the head of a frozen network whose head reads more than one vector a row (facts.frozen_head)."""
+                  seed: int, seconds: float = float("inf")) -> dict[str, Array]:  # fmt: skip
+        """Weight and bias of the head of a frozen network whose head reads more than one vector a row (facts.frozen_head).
+
+        ``seconds`` is about how long the fit may take.
+        """
         raise TypeError(f"{self.name} has no head that is fitted on a frozen network")
 
     def shown_labels(

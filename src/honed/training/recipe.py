@@ -13,6 +13,9 @@ from honed.networks.engine import NetworkPredictor
 from honed.tasks.contract import Array, Baseline, Predictor
 from honed.training.session import Part, Session
 
+HEAD_SHARE = 0.25
+"""Of the time that is left, for a head that is trained rather than solved for."""
+
 
 class Recipe(ABC):
     """A method of the ladder, the same for every task."""
@@ -137,7 +140,8 @@ def probe_head(session: Session, part: Part) -> dict[str, Array]:
         task, problem, settings, seed = session.task, session.problem, session.settings, session.seed
         if not task.facts.linear_head:
             network = session.frozen_network()
-            return task.head_from(network, part.inputs, part.targets, problem, settings, seed)
+            seconds = HEAD_SHARE * session.room()
+            return task.head_from(network, part.inputs, part.targets, problem, settings, seed, seconds)
         return task.fit_head(session.frozen_features(part), part.targets, problem, settings, seed)
 
     found: dict[str, Array] = session.remember(f"probe of {blake2b(part.rows.tobytes()).hexdigest()}", fit)

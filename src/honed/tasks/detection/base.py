@@ -157,10 +157,10 @@ class Detection(Task):
         return AveragePrecision(problem.labels, "ap50")(targets, outputs)
 
     def head_from(self, network: Any, inputs: Sequence[Input], targets: Array, problem: Problem, config: Any,
-                  seed: int) -> dict[str, Array]:  # fmt: skip
+                  seed: int, seconds: float = float("inf")) -> dict[str, Array]:  # fmt: skip
         from honed.tasks.detection.head import head_from
 
-        return head_from(network, inputs, targets, seed)
+        return head_from(network, inputs, targets, seed, seconds)
 
     def shown_labels(
         self, network: Any, inputs: Sequence[Input], targets: Array, frozen: Callable[[], Array]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +15,16 @@ from honed.tasks.answers import Array
 from honed.tasks.contract import Input
 
 STEPS, BATCH, RATE, FEW = 120, 8, 1e-2, 600
+TIMED, LEAST = 4, 20
+"""Steps after which those that the time has room for are known; so many are made whatever it has."""
 
 
-def head_from(network: Any, inputs: Sequence[Input], targets: Array, seed: int) -> dict[str, Array]:
+def head_from(
+    network: Any, inputs: Sequence[Input], targets: Array, seed: int, seconds: float = float("inf")
+) -> dict[str, Array]:
     """Weight and bias of the rows of the classes, everything else frozen; the network is left as it was.
 
-    At most 600 pictures are looked at, unchanged.
+    At most 600 pictures are looked at, unchanged, in fewer steps where there are too few ``seconds`` for all.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(inputs))[:FEW])
@@ -30,7 +36,7 @@ def head_from(network: Any, inputs: Sequence[Input], targets: Array, seed: int) 
         for parameter in network.parameters():
             parameter.requires_grad = False
         learnt = [parameter.requires_grad_() for parameter in head.parameters()]
-        _fit(network, learnt, encoded, wanted, rng)
+        _fit(network, learnt, encoded, wanted, rng, seconds)
         return {name: value.detach().cpu().numpy().copy() for name, value in head.state_dict().items()}
     finally:
         network.variation = variation
@@ -40,12 +46,16 @@ def head_from(network: Any, inputs: Sequence[Input], targets: Array, seed: int) 
         network.eval()
 
 
-def _fit(network: Any, learnt: list[torch.nn.Parameter], encoded: list[Any], wanted: Array, rng: Any) -> None:
+def _fit(
+    network: Any, learnt: list[torch.nn.Parameter], encoded: list[Any], wanted: Array, rng: Any, seconds: float
+) -> None:
     optimizer = torch.optim.AdamW(learnt, lr=RATE, weight_decay=0.01)
     network.norms_learn = False
     network.train()
-    steps = min(STEPS, 10 * len(encoded))
-    for step in range(steps):
+    steps, step, begin = min(STEPS, 10 * len(encoded)), 0, time.monotonic()
+    while step < steps:
+        if step == TIMED and math.isfinite(seconds):
+            steps = min(steps, max(LEAST, int(seconds * TIMED / (time.monotonic() - begin))))
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - step / steps)
         chosen = rng.integers(0, len(encoded), min(BATCH, len(encoded)))
@@ -54,3 +64,4 @@ def _fit(network: Any, learnt: list[torch.nn.Parameter], encoded: list[Any], wan
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        step += 1
