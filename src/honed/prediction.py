@@ -60,7 +60,8 @@ def predict_file(
     """
     begin, summary = time.monotonic(), PredictionSummary(target=str(target))
     progress = progress or Silent()
-    with open_batches(source, batch_rows=batch_rows) as batches, open_writer(target, format) as writer:
+    wanted = model.problem.inputs
+    with open_batches(source, batch_rows=batch_rows, wanted=wanted) as batches, open_writer(target, format) as writer:
         total = batches.total_rows or None
         with progress.step(
             "predicting", total if total else (100.0 if batches.share_done is not None else None)

@@ -189,3 +189,26 @@ def test_one_column_has_the_name_above_it(first: str, names: list[str], tmp_path
     path.write_text(f"{first}\nthe printer is broken again\nmy screen stays dark\nno mail since noon\n")
     table = read_table(path)
     assert table.names == names and len(table.arrow) == (4 if names == ["text"] else 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted", "names", "rows"),
+    [
+        ("vpn drops today\n", ["msg"], ["msg"], [["vpn drops today"]]),
+        ("my pc\nmy laptop is slow\nmy vpn\nmy desk\n", ["msg"], ["msg"], [["my pc"], ["my laptop is slow"], ["my vpn"], ["my desk"]]),
+        ("msg\nvpn drops today\n", ["msg"], ["msg"], [["vpn drops today"]]),
+        ('"it is ""down"""\n"a, b"\n', ["msg"], ["msg"], [['it is "down"'], ["a, b"]]),
+        ("Ticket,12\nvpn drops,3\nvpn is slow,4\n", ["Ticket"], ["Ticket", "12"], [["vpn drops", "3"], ["vpn is slow", "4"]]),
+        ("a;b\nc;d\n", ["a", "b"], ["a", "b"], [["c", "d"]]),
+        ("a;b\nc;d\n", ["other"], ["a", "b"], [["c", "d"]]),
+    ],
+)  # fmt: skip
+def test_what_is_wanted_tells_how_a_file_without_a_header_is_read(
+    tmp_path: Path, content: str, wanted: list[str], names: list[str], rows: list[list[str]]
+) -> None:
+    path = tmp_path / "standard input"
+    path.write_text(content)
+    with open_batches(path, wanted=wanted) as batches:
+        found = [row for batch in batches for row in zip(*batch.to_pydict().values(), strict=True)]
+        assert batches.names == names
+    assert [[str(cell) for cell in row] for row in found] == rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,6 +52,20 @@ def layout_of(path: Path, head: bytes) -> sniff.Layout:
     encoding = sniff.sniff_encoding(path, head)
     sample = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     return sniff.sniff_layout(sample, encoding, complete=len(head) < sniff.SAMPLE_BYTES)
+
+
+def as_wanted(path: Path, layout: sniff.Layout, wanted: Sequence[str]) -> sniff.Layout:
+    """The layout, where it is known which columns are wanted: a first row that names them all is a header, however few rows
+    follow; and where a single column is wanted, texts without a header are one a line, however they begin."""
+    if layout.header or not wanted:
+        return layout
+    if len(wanted) == 1 and layout.separator in (" ", ""):
+        layout = replace(layout, separator="", n_columns=1)
+    with utf8_stream(path, layout) as stream:
+        text = codecs.getincrementaldecoder("utf-8")("replace").decode(stream.read(1 << 16))
+    text = text.split("\n", layout.skip)[layout.skip]
+    first = sniff.first_row(text, layout)
+    return replace(layout, header=True) if set(wanted) <= set(first) else layout
 
 
 @contextlib.contextmanager
@@ -125,7 +140,7 @@ def read_delimited(path: Path, head: bytes, name: str) -> tuple[pa.Table, dict[s
     """The whole table, numbers where a column is wholly numeric."""
     layout = layout_of(path, head)
     if layout.separator in (" ", ""):
-        return _read_lines(path, layout)
+        return read_lines(path, layout)
     bad = Unreadable()
     with utf8_stream(path, layout) as stream:
         names = column_names(path, layout)
@@ -147,10 +162,10 @@ def column_names(path: Path, layout: sniff.Layout) -> list[str]:
     with utf8_stream(path, layout) as stream:
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(stream.read(1 << 20))
     text = text.split("\n", layout.skip)[layout.skip]
-    return sniff._rows(text, layout.separator, layout.quoted, limit=1)[0]
+    return sniff.first_row(text, layout)
 
 
-def _read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, str]]:
+def read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, str]]:
     """One text a line, or a label and a text with a blank between; lines end with \\n alone."""
     with utf8_stream(path, layout) as stream:
         lines = [line.rstrip("\r") for line in stream.read().decode().split("\n")]

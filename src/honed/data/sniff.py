@@ -247,6 +247,14 @@ def _strict_width(sample: str, separator: str) -> int:
     return width if count >= 0.98 * widths.total() else 0
 
 
+def first_row(text: str, layout: Layout) -> list[str]:
+    """Fields of the first row of a text that is laid out so."""
+    if not layout.separator:
+        return [text.strip().split("\n", 1)[0].strip().strip('"')]
+    rows = _rows(text, layout.separator, layout.quoted, limit=1)
+    return rows[0] if rows else []
+
+
 def _rows(sample: str, separator: str, quoted: bool, limit: int = 2000) -> list[list[str]]:
     quoting: Any = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator, quoting=quoting, skipinitialspace=quoted)

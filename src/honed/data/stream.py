@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ LINES = 2048
 class BatchSource:
     """A context manager over record batches: ``names``, ``total_rows`` where known, ``share_done`` (0 to 1) for files."""
 
-    def __init__(self, source: Any, batch_rows: int) -> None:
-        self.source, self.batch_rows = source, batch_rows
+    def __init__(self, source: Any, batch_rows: int, wanted: Sequence[str] = ()) -> None:
+        self.source, self.batch_rows, self.wanted = source, batch_rows, wanted
         self.names: list[str] = []
         self.total_rows: int | None = None
         self.rows_unreadable = 0
@@ -78,10 +78,16 @@ class BatchSource:
             return self._from_parquet(plain)
         if kind == "jsonl":
             return self._from_json_lines(plain, head)
-        layout = delimited.layout_of(plain, head) if kind == "delimited" else None
-        if layout is None or layout.separator in (" ", ""):
+        if kind != "delimited":
             return self._from_table(read_table(self.source).arrow)
-        return self._from_delimited(plain, layout)
+        layout = delimited.as_wanted(plain, delimited.layout_of(plain, head), self.wanted)
+        if layout.separator in (" ", ""):
+            batches = self._from_table(delimited.read_lines(plain, layout)[0])
+        else:
+            batches = self._from_delimited(plain, layout)
+        if not layout.header and len(self.names) == len(self.wanted) == 1:
+            self.names = list(self.wanted)
+        return batches
 
     def _from_table(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
         self.names, self.total_rows = table.column_names, table.num_rows
@@ -161,6 +167,12 @@ def _spooled(stack: contextlib.ExitStack) -> Path:
     return path
 
 
-def open_batches(source: Any, *, batch_rows: int = LINES) -> BatchSource:
-    """Open a path, "-" (standard input), or anything :func:`read_table` takes, for reading in batches."""
-    return BatchSource(source if not isinstance(source, Table) else source.arrow, batch_rows)
+def open_batches(source: Any, *, batch_rows: int = LINES, wanted: Sequence[str] = ()) -> BatchSource:
+    """Open a path, "-" (standard input), or anything :func:`read_table` takes, for reading in batches.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Columns that will be read, which tells a header from a row and texts from columns in a file without one.
+    """
+    return BatchSource(source if not isinstance(source, Table) else source.arrow, batch_rows, wanted)

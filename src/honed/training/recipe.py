@@ -91,7 +91,7 @@ class ZeroShotRecipe(_FrozenRecipe):
         self.title = title
 
     def skip_reason(self, session: Session, best: float | None) -> str | None:
-        return None if self._head(session) is not None else "the labels have no names that say what they mean"
+        return None if self._head(session) is not None else "the names of the labels alone tell nothing here"
 
     def fit(self, session: Session, part: Part, watch: Part | None, tag: str) -> Predictor:
         head = self._head(session)
