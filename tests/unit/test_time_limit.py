@@ -18,14 +18,15 @@ from honed.networks.engine import to_device
 from honed.tasks.detection import head
 from honed.tasks.registry import get_task, task_names
 from honed.testing.check_task import PLAN, bench_of
-from honed.training import finetune, pace, session
+from honed.training import finetune, frozen, pace, session
 from honed.training.contrastive import Budget
 from honed.training.finetune import FineTuneRecipe, kept_plan
 from honed.training.ladder import climb
 from honed.training.loop import Plan, Trace, n_steps, train
 from honed.training.pace import in_time, seconds_a_step
+from honed.training.recipe import ProbeRecipe
 from honed.training.session import Session, make_parts
-from honed.training.time_limit import OutOfTimeError, Watch
+from honed.training.time_limit import OutOfTimeError
 from honed.wording import duration
 
 
@@ -148,22 +149,78 @@ def test_a_run_keeps_its_shortened_plan(tmp_path: Path, monkeypatch: pytest.Monk
     assert kept is not None and kept.steps is not None and 60 <= kept.steps <= 110
 
 
+def slow(some: Session, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
+    """Reading takes so many seconds a row, by a clock that nothing else moves; how many rows were read at a time."""
+    now, read, features_of = [0.0], [], frozen.features_of
+    some.train = some.train.take(np.arange(len(some.train)).repeat(100))
+    numbered = np.arange(len(some.train) + len(some.validation))
+    some.train = replace(some.train, rows=numbered[: len(some.train)])
+    some.validation = replace(some.validation, rows=numbered[len(some.train) :])
+
+    def reading(network: Any, inputs: Any, **named: Any) -> Any:
+        now[0] += seconds * len(inputs)
+        read.append(len(inputs))
+        return features_of(network, inputs, **named)
+
+    monkeypatch.setattr(frozen, "features_of", reading)
+    monkeypatch.setattr(frozen.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(session.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(frozen, "CHUNK", 256)
+    return read
+
+
 def test_reading_that_takes_too_long_is_given_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     some = begun(tmp_path, 1000.0)
-    some.deadline = time.monotonic() - 1.0
-    read: list[int] = []
-    features_of = session.engine.features_of
-    monkeypatch.setattr(
-        session.engine, "features_of", lambda *given, **named: read.append(1) or features_of(*given, **named)
-    )
-    some.train = some.train.take(np.arange(len(some.train)).repeat(300))
+    read = slow(some, monkeypatch, 1.0)
+    some.deadline = 400.0
     for _ in range(2):
-        with pytest.raises(OutOfTimeError, match=r"reading .* takes about"):
+        with pytest.raises(
+            OutOfTimeError, match=r"reading [\d,]+ rows takes about .* h .* min, and the time limit leaves"
+        ):
             some.frozen_features(some.train)
-    assert len(read) == 1
+    assert read == [256]
     some.usable = False
     some.forget("no features")
-    assert len(some.frozen_features(some.train)) == len(some.train), "the first model is made whatever it takes"
+    assert len(some.read_rows(some.train)) == len(some.train), "the first model is made whatever it takes"
+
+
+def test_as_many_rows_are_read_as_there_is_time_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = begun(tmp_path, 1000.0)
+    read = slow(some, monkeypatch, 0.1)
+    some.deadline = 200.0
+    seen = some.read_rows(some.train)
+    assert len(some.read_rows(some.validation)) == len(some.validation), "held-out rows are all read"
+    assert 1200 < sum(read) < 1600 and len(seen) == sum(read) - len(some.validation) > frozen.LEAST
+    assert set(some.train.targets[seen]) == set(some.train.targets)
+    probe = ProbeRecipe().fit(some, some.train, some.validation, "held-out")
+    told = next(choice for choice in some.choices if choice.name == "rows of the probe")
+    assert (
+        told.value == f"{len(seen):,} of {len(some.train):,} rows"
+        and np.isfinite(probe.outputs(some.train.inputs[:9])).all()
+    )
+    again = begun(tmp_path, 1000.0)  # a run that goes on, with more time, reads the rest
+    again.train, again.validation, again.deadline = some.train, some.validation, None
+    assert len(again.read_rows(again.train)) == len(again.train)
+    assert sum(read) == len(some.train) + len(some.validation)
+
+
+def test_some_rows_are_of_no_use_where_every_fold_needs_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = begun(tmp_path, 1000.0)
+    slow(some, monkeypatch, 0.1)
+    some.deadline, some.folds = 200.0, 4
+    with pytest.raises(OutOfTimeError):
+        some.frozen_features(some.train)
+
+
+def test_some_of_every_label_are_read_early() -> None:
+    targets = np.array([0] * 900 + [1] * 90 + [2] * 10)
+    order = frozen._in_order(np.arange(1100), targets, 1000, 0)
+    assert set(order[:100]) == set(range(1000, 1100)) and sorted(order) == list(range(1100))
+    assert np.bincount(targets[order[100:115]]).tolist() == [5, 5, 5]
+    plain = frozen._in_order(np.arange(1100), targets.astype(np.float32), 1000, 0)
+    assert sorted(plain) == list(range(1100)) and set(plain[:100]) == set(range(1000, 1100))
 
 
 def test_the_ladder_says_what_was_left_out_for_want_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,24 +230,6 @@ def test_the_ladder_says_what_was_left_out_for_want_of_time(tmp_path: Path, monk
     left_out = next(line for line in found.lines() if line.name == "fine-tune")
     assert left_out.status == "skipped" and "the time limit leaves" in left_out.note
     assert found.best is not None
-
-
-def test_work_is_judged_after_some_of_it_and_at_the_end() -> None:
-    done: list[int] = []
-    watch = Watch("reading 100 texts", 100, lambda: 1e9, 10, done.append)
-    for _ in range(100):
-        watch.advance()
-    assert sum(done) == 100
-    late = Watch("reading 100 texts", 100, lambda: 0.0, 1000, done.append)
-    with pytest.raises(OutOfTimeError, match=r"reading 100 texts takes about .*, and the time limit leaves 0\.0 s"):
-        late.advance()
-    slow = Watch("reading 100 texts", 100, lambda: 5.0, 10, done.append)
-    slow.begun -= 60.0
-    slow.advance(5)  # too few to judge by
-    with pytest.raises(OutOfTimeError, match="takes about 10 min 0 s"):
-        slow.advance(5)
-    last = Watch("reading 100 texts", 100, lambda: 0.0, 10, done.append)
-    last.advance(100)
 
 
 def test_contrastive_steps_for_the_time_there_is() -> None:

@@ -18,7 +18,8 @@ from honed.networks import engine, precision
 from honed.networks.devices import best_device, placed
 from honed.progress import Progress, Silent
 from honed.tasks.contract import Array, Input, Problem, Task
-from honed.training.time_limit import OutOfTimeError, Watch
+from honed.training.frozen import read_frozen
+from honed.training.time_limit import OutOfTimeError
 from honed.zoo.base import Base
 
 
@@ -155,33 +156,39 @@ class Session:
         return work
 
     def frozen_features(self, part: Part) -> Array:
-        """Features of the base for the inputs of a part; all are computed once, and kept on disk for resumed runs.
+        """Features of the base for the inputs of a part; computed once, and kept on disk for resumed runs.
+
+        Rows to learn from that the time limit left no room for are NaN; see :meth:`read_rows`.
 
         Raises
         ------
         OutOfTimeError
-            Reading all inputs does not fit into the time that is left.
+            There is no time for reading enough of them.
         """
-        if "frozen features" not in self._cache and (why := self._cache.get("no features")):
+        if why := self._cache.get("no features"):
             raise OutOfTimeError(why)
-        features: Array = self.remember("frozen features", self._frozen_features)
+        try:
+            features: Array = self.remember("frozen features", self._frozen_features)
+        except OutOfTimeError as error:
+            self._cache["no features"] = str(error)
+            raise
         return features[part.rows]
+
+    def read_rows(self, part: Part) -> Array:
+        """Positions in a part of the inputs whose frozen features are known."""
+        found: Array = np.flatnonzero(~np.isnan(self.frozen_features(part)[:, 0]))
+        return found
 
     def _frozen_features(self) -> Array:
         kept = self.folder / "features.npy"
-        if kept.exists():
-            found: Array = np.load(kept, allow_pickle=False)
-            return found
-        inputs = self.train.inputs + self.validation.inputs
-        many = self.task.medium.many
-        with self.progress.step(f"reading the {many} with the frozen base", len(inputs)) as step:
-            network, number_format = self.frozen_network(), self.precision()
-            watch = Watch(f"reading {len(inputs):,} {many}", len(inputs), self.room, engine.CHUNK, step.advance)
-            try:
-                found = engine.features_of(network, inputs, precision=number_format, advance=watch.advance)
-            except OutOfTimeError as error:
-                self._cache["no features"] = str(error)
-                raise
+        known: Array | None = np.load(kept, allow_pickle=False) if kept.exists() else None
+        if known is not None and not np.isnan(known).any():
+            return known
+        network, number_format = self.frozen_network(), self.precision()
+        found = read_frozen(
+            network, self.train.inputs + self.validation.inputs, self.train.targets, len(self.train), known=known, seconds=self.room(),
+            all_or_none=self.folds > 1, precision=number_format, seed=self.seed, progress=self.progress, many=self.task.medium.many,
+        )  # fmt: skip
         with whole_file(kept) as temporary, temporary.open("wb") as stream:
             np.save(stream, found)
         return found

@@ -53,6 +53,9 @@ def suspects(
 def suspect_labels(session: Session, rows: Array) -> list[Finding]:
     """D150, by cross-validation of a linear model on frozen features."""
     everything = joined(session.train, session.validation)
+    if session.task.facts.linear_head:
+        read = session.read_rows(everything)
+        everything, rows = everything.take(read), rows[read]
     found = session.task.shown_labels(
         session.frozen_network(), everything.inputs, everything.targets, lambda: session.frozen_features(everything)
     )

@@ -38,7 +38,7 @@ from honed.wording import shown_title
 from honed.zoo.resolve import resolve
 
 FOLDS = 4
-EVALUATION_SHARE, EVALUATION_S, AT_MOST = 0.15, 10.0, 0.25
+EVALUATION_SHARE, EVALUATION_S, AT_MOST = 0.15, 20.0, 0.25
 """What of the time limit is kept for the final evaluation: a share, but not fewer seconds than these, and these at most a quarter."""
 
 
