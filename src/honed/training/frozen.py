@@ -15,7 +15,7 @@ from honed.resources import return_freed_memory
 from honed.tasks.contract import Array, Input
 from honed.training.time_limit import too_long
 
-FILLED = 0.8
+FILLED = 0.9
 """Share of the time that is left which reading may take; a head is then fitted."""
 LEAST = 500
 """Rows to learn from; with fewer of them read, unless they are all there are, it is not worth it."""
@@ -58,7 +58,8 @@ def read_frozen(
     unread = np.arange(len(inputs)) if known is None else np.flatnonzero(np.isnan(known[:, 0]))
     order = unread if math.isinf(seconds) else _in_order(unread, targets, n_train, seed)
     held = int((unread >= n_train).sum())
-    least = len(order) if all_or_none else min(len(order), held + LEAST)
+    read = n_train - (len(order) - held)
+    least = len(order) if all_or_none else min(len(order), held + max(0, LEAST - read))
     features = None if known is None else known.copy()
     with progress.step(f"reading the {many} with the frozen base", len(inputs)) as step:
         step.advance(len(inputs) - len(order))
