@@ -297,6 +297,7 @@ def test_a_hub_that_cannot_be_reached(
     [
         (("finetune",), "D001"),
         (("finetune", "tickets.csv", "--time-limit", "soon"), "C002"),
+        (("finetune", "tickets.csv", "--time-limit", "0s"), "C003"),
         (("finetune", "tickets.csv", "--set", "training.sede=1"), "C001"),
         (("finetune", "tickets.csv", "--set", "training.seed=one"), "C002"),
         (("finetune", "tickets.csv", "--set", "training.epochs=-1"), "C003"),

@@ -219,3 +219,13 @@ def test_one_column_with_quotes_keeps_its_rows(tmp_path: Path, header: str) -> N
     assert table.names == [header] and table.column(header) == texts
     with open_batches(path) as batches:
         assert [value for batch in batches for value in batch.column(0).to_pylist()] == texts
+
+
+def test_three_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.dat"
+    path.write_bytes(b"\x00\x01\x02")
+    with pytest.raises(DataError, match=r"D005.*begins like text in utf-16-be, but is none"):
+        read_table(path)
+    for wanted in ((), ("msg",)):
+        with pytest.raises(DataError, match="D005"), open_batches(path, wanted=wanted) as batches:
+            list(batches)

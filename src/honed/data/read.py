@@ -107,6 +107,9 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except PermissionError:
         raise DataError("D004", f"Reading {path} is not permitted.", "Ask for the right to read it.") from None
+    except UnicodeDecodeError as error:
+        seen = f"{path.name} begins like text in {error.encoding}, but is none."
+        raise DataError("D005", seen, "Get an undamaged copy, or save it as UTF-8.") from None
     except (pa.ArrowInvalid, EOFError, gzip.BadGzipFile, OSError) as error:
         seen = f"{path.name} is damaged: {str(error).splitlines()[0][:120]}."
         raise DataError("D005", seen, "Get an undamaged copy.") from None

@@ -38,8 +38,8 @@ class BatchSource:
     def __enter__(self) -> BatchSource:
         try:
             self._batches = self._open()
-        except BaseException:
-            self._stack.close()
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)  # which says what is wrong with the file
             raise
         return self
 

@@ -130,7 +130,8 @@ def finetune(
         named = {"task": task, "base": str(base) if base else None, "data.target": target, "data.text": list(text or []),
                  "data.time": time, "data.group": list(group or []), "data.entity": entity, **limit_of(time_limit),
                  "task_settings.costs": dict(costs or {})}  # fmt: skip
-        settings = {**{key: value for key, value in named.items() if value}, **(settings or {})}
+        given = {key: value for key, value in named.items() if value not in (None, "", [], {})}
+        settings = {**given, **(settings or {})}
     run_config = load(Path(config)) if config else RunConfig()
     yours = override(run_config, settings)
     prepared = prepare(data, run_config, test=test is None, progress=progress)
