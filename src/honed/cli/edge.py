@@ -81,8 +81,8 @@ def tell_stopped(console: Any, verb: str, out: Path, resume: Path | None, begin:
     begun = [path for path in out.glob("*/state.json") if path.stat().st_mtime >= begin] if out.is_dir() else []
     folder = resume or (max(begun, key=lambda path: path.stat().st_mtime).parent if begun else None)
     if folder is not None:
-        there = " A usable model lies there already." if (folder / usable).exists() else ""
-        console.print(f"\nStopped. Go on with: honed {verb} --resume {folder}{there}", markup=False, soft_wrap=True)
+        there = "\nA usable model lies there already." if (folder / usable).exists() else ""
+        console.print(f"\nGo on with: honed {verb} --resume {folder}{there}", markup=False, soft_wrap=True)
 
 
 def run_safely(app: Any) -> int:

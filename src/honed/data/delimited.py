@@ -61,11 +61,7 @@ def as_wanted(path: Path, layout: sniff.Layout, wanted: Sequence[str]) -> sniff.
         return layout
     if len(wanted) == 1 and layout.separator in (" ", ""):
         layout = replace(layout, separator="", n_columns=1)
-    with utf8_stream(path, layout) as stream:
-        text = codecs.getincrementaldecoder("utf-8")("replace").decode(stream.read(1 << 16))
-    text = text.split("\n", layout.skip)[layout.skip]
-    first = sniff.first_row(text, layout)
-    return replace(layout, header=True) if set(wanted) <= set(first) else layout
+    return replace(layout, header=True) if set(wanted) <= set(_first_row(path, layout)) else layout
 
 
 @contextlib.contextmanager
@@ -159,10 +155,13 @@ def column_names(path: Path, layout: sniff.Layout) -> list[str]:
     """Names of the columns: the header's, or column_1, column_2, ..."""
     if not layout.header:
         return [f"column_{i + 1}" for i in range(layout.n_columns)]
+    return _first_row(path, layout)
+
+
+def _first_row(path: Path, layout: sniff.Layout) -> list[str]:
     with utf8_stream(path, layout) as stream:
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(stream.read(1 << 20))
-    text = text.split("\n", layout.skip)[layout.skip]
-    return sniff.first_row(text, layout)
+    return sniff.first_row(text.split("\n", layout.skip)[layout.skip], layout)
 
 
 def read_lines(path: Path, layout: sniff.Layout) -> tuple[pa.Table, dict[str, str]]:

@@ -70,7 +70,7 @@ class ContrastiveRecipe(Recipe):
         encoded = network.encode(inputs)
         steps = n_steps(len(part))
         with session.progress.step(f"{self.title} ({tag})", steps) as step:
-            fits = session.folds + 1 - self._mean.n if session.folds > 1 else 1
+            fits = session.n_fits - self._mean.n
             budget = Budget(session.room() / fits, fits, whole=self._mean.n == 0)
             draw_together(network, encoded, targets, steps, session.precision(), session.seed, step, budget)
         network = average(session.frozen_network(), network, SHARE)
@@ -148,9 +148,6 @@ class Budget:
         return min(wanted, max(least, there))
 
 
-UNLIMITED = Budget()
-
-
 def draw_together(
     network: Any,
     encoded: list[Any],
@@ -159,7 +156,7 @@ def draw_together(
     number_format: str,
     seed: int,
     step: Step,
-    budget: Budget = UNLIMITED,
+    budget: Budget,
 ) -> None:
     """Train the network's features in place so that the cosine of two texts says whether they share a label.
 

@@ -18,7 +18,7 @@ from honed.training import memory
 from honed.training.checkpoint import has_checkpoint, restore
 from honed.training.loop import Judge, Plan, Trace, n_steps, train
 from honed.training.measure import utility
-from honed.training.pace import in_time, room_of_a_fit, seconds_a_step
+from honed.training.pace import in_time, spare_steps
 from honed.training.recipe import Recipe, probe_head, put_head, with_head
 from honed.training.rehearsal import rehearse_once
 from honed.training.session import Part, Session
@@ -94,20 +94,13 @@ class FineTuneRecipe(Recipe):
         if room.lora:
             return plan
 
-        def spare() -> float:
-            whole = n_steps(plan, len(part))
-            left = room_of_a_fit(session)
-            return (
-                left
-                if math.isinf(left)
-                else left / seconds_a_step(session, network, encoded, part.targets, plan) - whole
-            )
-
+        spare = spare_steps(session, network, encoded, part.targets, plan)
         starters = session.config.training.race if session.task.facts.race else 1
         chosen = session.config.training.learning_rate == 0
-        if starters > 1 and chosen and spare() > starters * n_steps(_short(plan), min(RACE_ROWS, len(part))):
+        if starters > 1 and chosen and spare > starters * n_steps(_short(plan), min(RACE_ROWS, len(part))):
             plan = race(session, network, encoded, part, plan)
-        if watch and getattr(network, "ways", None) and spare() > 2 * TRIAL * n_steps(plan, len(part)):
+            spare = spare_steps(session, network, encoded, part.targets, plan)
+        if watch and getattr(network, "ways", None) and spare > 2 * TRIAL * n_steps(plan, len(part)):
             plan = dataclasses.replace(plan, way=_best_way(session, head, encoded, part, watch, plan))
         return plan
 

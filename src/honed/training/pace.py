@@ -43,7 +43,7 @@ def in_time(session: Session, network: Any, encoded: Sequence[Encoded], targets:
     OutOfTimeError
         There is no room for so few steps either.
     """
-    left = room_of_a_fit(session)
+    left = session.room() / session.n_fits
     if math.isinf(left):
         return plan
     whole, pass_ = n_steps(plan, len(encoded)), steps_per_epoch(len(encoded), plan.batch_size)
@@ -55,16 +55,19 @@ def in_time(session: Session, network: Any, encoded: Sequence[Encoded], targets:
         return plan
     least = min(LEAST, whole)
     if steps < least:
-        fits = session.folds + 1 if session.folds > 1 else 1
-        raise too_long(f"one pass over {len(encoded):,} {session.task.medium.many}", pass_ * each * fits, left * fits)
+        what = f"one pass over {len(encoded):,} {session.task.medium.many}"
+        raise too_long(what, pass_ * each * session.n_fits, session.room())
     told = f"{steps:,} steps, what the time limit leaves room for; without it {plan.epochs}"
     session.choose("training.epochs", f"{steps / pass_:.2g}", "chosen", told)
     return dataclasses.replace(plan, epochs=math.ceil(steps / pass_), steps=steps)
 
 
-def room_of_a_fit(session: Session) -> float:
-    """Seconds that one fit has: where rows are few there is one for every fold, and one for all rows."""
-    return session.room() / (session.folds + 1 if session.folds > 1 else 1)
+def spare_steps(session: Session, network: Any, encoded: Sequence[Encoded], targets: Array, plan: Plan) -> float:
+    """Steps that there is time for beside those of the plan, infinite without a limit; below 0 where it does not fit."""
+    left = session.room() / session.n_fits
+    if math.isinf(left):
+        return left
+    return left / seconds_a_step(session, network, encoded, targets, plan) - n_steps(plan, len(encoded))
 
 
 def seconds_a_step(session: Session, network: Any, encoded: Sequence[Encoded], targets: Array, plan: Plan) -> float:

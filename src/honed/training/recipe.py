@@ -142,11 +142,11 @@ def probe_head(session: Session, part: Part) -> dict[str, Array]:
             network = session.frozen_network()
             seconds = HEAD_SHARE * session.room()
             return task.head_from(network, part.inputs, part.targets, problem, settings, seed, seconds)
-        seen = session.read_rows(part)
-        if len(seen) < len(part):
-            told = f"{len(seen):,} of {len(part):,} {session.task.medium.many}"
+        known = part.take(session.read_rows(part))
+        if len(known) < len(part):
+            told = f"{len(known):,} of {len(part):,} {session.task.medium.many}"
             session.choose("rows of the probe", told, "chosen", "as many as the time limit left room to read")
-        return task.fit_head(session.frozen_features(part)[seen], part.targets[seen], problem, settings, seed)
+        return task.fit_head(session.frozen_features(known), known.targets, problem, settings, seed)
 
     found: dict[str, Array] = session.remember(f"probe of {blake2b(part.rows.tobytes()).hexdigest()}", fit)
     return found

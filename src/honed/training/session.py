@@ -82,6 +82,11 @@ class Session:
     def seed(self) -> int:
         return self.config.training.seed
 
+    @property
+    def n_fits(self) -> int:
+        """Fits of a method: one, or where rows are few one for every fold and one for all rows."""
+        return self.folds + 1 if self.folds > 1 else 1
+
     def fold_rows(self) -> list[tuple[Array, Array]]:
         """Training and held-out positions of every fold, over the training part."""
         from sklearn.model_selection import KFold, StratifiedKFold
@@ -165,18 +170,22 @@ class Session:
         OutOfTimeError
             There is no time for reading enough of them.
         """
+        found: Array = self._all_features()[part.rows]
+        return found
+
+    def read_rows(self, part: Part) -> Array:
+        """Positions in a part of the inputs whose frozen features are known. Raises OutOfTimeError as :meth:`frozen_features`."""
+        found: Array = np.flatnonzero(~np.isnan(self._all_features()[part.rows, 0]))
+        return found
+
+    def _all_features(self) -> Array:
         if why := self._cache.get("no features"):
             raise OutOfTimeError(why)
         try:
-            features: Array = self.remember("frozen features", self._frozen_features)
+            found: Array = self.remember("frozen features", self._frozen_features)
         except OutOfTimeError as error:
             self._cache["no features"] = str(error)
             raise
-        return features[part.rows]
-
-    def read_rows(self, part: Part) -> Array:
-        """Positions in a part of the inputs whose frozen features are known."""
-        found: Array = np.flatnonzero(~np.isnan(self.frozen_features(part)[:, 0]))
         return found
 
     def _frozen_features(self) -> Array:
